@@ -1,0 +1,1 @@
+"""Desired x live -> Plan. Pure: the same input gives the same bytes. Python 3.9."""

@@ -1,0 +1,71 @@
+"""The vocabulary that controller and agent share: one frozen dataclass per kind of resource. Pure, Python 3.9."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from netcompose.resources.base import (
+    IN_PLACE,
+    OBSERVED,
+    REPLACE,
+    Attribute,
+    Requirement,
+    Resource,
+    attribute,
+    attributes,
+    from_data,
+    to_data,
+)
+from netcompose.resources.container import Exec, File, Process
+from netcompose.resources.host import ContainerState, HostFacts, Observation
+from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
+from netcompose.resources.namespace import Namespace
+
+#: The registry: a new kind is a new class here and a module of the same name under ``agent/kinds``.
+KINDS: Mapping[str, type[Resource]] = {
+    cls.kind: cls for cls in (Namespace, Bridge, Veth, Leftover, File, Exec, Process)
+}
+
+
+def resource_to_data(resource: Resource) -> dict[str, Any]:
+    """A resource as JSON data, with its kind."""
+    return {"kind": resource.kind, **to_data(resource)}
+
+
+def resource_from_data(data: Mapping[str, Any]) -> Resource:
+    """The inverse of :func:`resource_to_data`; ``ValueError`` if the data is not a resource."""
+    rest = dict(data)
+    kind = rest.pop("kind", None)
+    if kind not in KINDS:
+        raise ValueError("unknown kind of resource {!r}".format(kind))
+    resource: Resource = from_data(KINDS[kind], rest)
+    return resource
+
+
+__all__ = [
+    "IN_PLACE",
+    "KINDS",
+    "OBSERVED",
+    "REPLACE",
+    "Attribute",
+    "Bridge",
+    "ContainerState",
+    "End",
+    "Exec",
+    "File",
+    "HostFacts",
+    "Leftover",
+    "Namespace",
+    "Observation",
+    "Process",
+    "Requirement",
+    "Resource",
+    "Route",
+    "Veth",
+    "attribute",
+    "attributes",
+    "from_data",
+    "resource_from_data",
+    "resource_to_data",
+    "to_data",
+]

@@ -1,0 +1,62 @@
+"""What an agent tells of its host: facts, what is live and ours, and whose the taken names are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping
+
+from netcompose.resources.base import Resource
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """Facts of a host that the compiler and the commands need; read without side effects.
+
+    ``routes`` are the destination prefixes of the host's main table with their interface, as ``(prefix,
+    interface)``; those through interfaces of the observed topology are left out. ``features`` are kernel and
+    program features, each with an empty string when usable and the reason when not. ``interferes`` are sentences
+    about what on this host is known to get in the way.
+    """
+
+    hostname: str = ""
+    kernel: str = ""
+    python: str = ""
+    version: str = ""
+    is_root: bool = False
+    nameservers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    resolver_options: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str], ...] = ()
+    interfaces: tuple[str, ...] = ()
+    features: Mapping[str, str] = field(default_factory=dict)
+    interferes: tuple[str, ...] = ()
+    memory: int = 0
+    load: float = 0.0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One host as it is: the topology's own resources by id, and the claims (:meth:`Resource.claims`) that
+    objects of others hold, each with a sentence on who that is ("an interface that netcompose did not make")."""
+
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    facts: HostFacts = field(default_factory=HostFacts)
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """What ``ps`` shows of a container's runtime.
+
+    ``status`` is ``running``, ``exited``, ``dead`` (gone without an exit status), ``wired`` (a namespace without
+    a command) or ``absent``. ``exit_code`` is None unless exited; a signal's number is negative. ``started`` and
+    ``finished`` are seconds since the epoch, 0 if unknown; ``restarts`` counts what the policy did.
+    """
+
+    container: str
+    status: str
+    pid: int = 0
+    exit_code: int = -1
+    started: float = 0.0
+    finished: float = 0.0
+    restarts: int = 0

@@ -1,0 +1,111 @@
+"""Network interfaces: the parts that every kind shares, bridges, and pairs of veth ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netcompose.resources.base import IN_PLACE, OBSERVED, REPLACE, Requirement, Resource, attribute
+
+
+@dataclass(frozen=True, order=True)
+class Route:
+    """A route through the interface that it is listed under.
+
+    ``to`` is a prefix (``0.0.0.0/0`` for the default), ``via`` the next hop or empty for on-link, ``metric`` the
+    priority (0: the kernel's default, which is 1024 for IPv6 and is then shown as 0 here).
+    """
+
+    to: str
+    via: str = ""
+    metric: int = 0
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a veth pair, or the only end of a single interface, where it lives.
+
+    ``namespace`` is the container's name, or empty for the host. ``master`` is the bridge resource's id the end
+    is a port of, empty for none, or ``foreign:NAME``. ``alias`` is the ownership mark. ``addresses`` are
+    ``address/prefix`` strings and ``routes`` :class:`Route`, both sorted; link-local addresses that the kernel
+    makes by itself are not listed.
+    """
+
+    namespace: str = attribute(changes=REPLACE, disturbs="outage", why="an interface is made where it lives")
+    name: str = attribute(changes=IN_PLACE, disturbs="blip")
+    mac: str = attribute(changes=IN_PLACE, disturbs="blip", why="peers learn the new address")
+    mtu: int = attribute(changes=IN_PLACE, default=1500)
+    up: bool = attribute(changes=IN_PLACE, disturbs="outage", default=True)
+    master: str = attribute(changes=IN_PLACE, disturbs="outage", default="")
+    alias: str = attribute(changes=IN_PLACE, default="")
+    addresses: tuple[str, ...] = attribute(
+        changes=IN_PLACE, disturbs="blip", default=(), why="connections from a removed address end"
+    )
+    routes: tuple[Route, ...] = attribute(changes=IN_PLACE, disturbs="blip", default=())
+    ifindex: int = attribute(changes=OBSERVED, default=0)
+
+
+@dataclass(frozen=True)
+class Bridge(Resource):
+    """``bridge/mynet1``: the Linux bridge of a network on this host, with the gateway's addresses if it has any."""
+
+    kind: ClassVar[str] = "bridge"
+
+    network: str = attribute(changes=REPLACE)
+    name: str = attribute(changes=REPLACE, disturbs="outage", why="the bridge has another name")
+    mac: str = attribute(changes=IN_PLACE, disturbs="blip", why="containers learn the gateway's new address")
+    mtu: int = attribute(changes=IN_PLACE, default=1500)
+    up: bool = attribute(changes=IN_PLACE, disturbs="outage", default=True)
+    alias: str = attribute(changes=IN_PLACE, default="")
+    addresses: tuple[str, ...] = attribute(
+        changes=IN_PLACE, disturbs="blip", default=(), why="the gateway's address changes"
+    )
+    ifindex: int = attribute(changes=OBSERVED, default=0)
+
+    def claims(self) -> tuple[str, ...]:
+        return ("netdev:/" + self.name,)
+
+
+@dataclass(frozen=True)
+class Veth(Resource):
+    """``interface/web1.eth0`` or ``link/r1.eth1-r2.eth1``: a veth pair.
+
+    ``end`` is in a container. ``peer`` is its port on the host (member of a bridge), or the other container's
+    end of a point-to-point link.
+    """
+
+    kind: ClassVar[str] = "veth"
+
+    end: End = attribute(changes=IN_PLACE)
+    peer: End = attribute(changes=IN_PLACE)
+
+    def requires(self) -> tuple[Requirement, ...]:
+        needs = []
+        for path, end in (("end", self.end), ("peer", self.peer)):
+            if end.namespace:
+                needs.append(Requirement("namespace/" + end.namespace))
+            if end.master and not end.master.startswith("foreign:"):
+                needs.append(Requirement(end.master, path + ".master"))
+        return tuple(needs)
+
+    def claims(self) -> tuple[str, ...]:
+        return tuple("netdev:{}/{}".format(end.namespace, end.name) for end in (self.end, self.peer))
+
+    def concerns(self) -> tuple[str, ...]:
+        return tuple(end.namespace for end in (self.end, self.peer) if end.namespace)
+
+
+@dataclass(frozen=True)
+class Leftover(Resource):
+    """``leftover/web1/eth0``: an interface in our group without our mark, left by an interrupted run.
+
+    It is never desired, so a plan always removes it.
+    """
+
+    kind: ClassVar[str] = "leftover"
+
+    namespace: str = attribute(changes=REPLACE)
+    name: str = attribute(changes=REPLACE)
+
+    def claims(self) -> tuple[str, ...]:
+        return ("netdev:{}/{}".format(self.namespace, self.name),)
