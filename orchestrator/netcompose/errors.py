@@ -95,3 +95,7 @@ class KernelRefused(NetcomposeError):
 
 class ProtocolError(NetcomposeError):
     """Agent and controller do not understand each other (versions differ, stream broken). Raised by transports."""
+
+
+class CommandFailed(NetcomposeError):
+    """A command that the topology runs in a container (``exec:``) did not succeed. Raised by the agent."""

@@ -10,10 +10,10 @@ from netcompose.resources import Resource
 #: Version of the plan's JSON: a minor step only adds, a major step makes older readers refuse.
 FORMAT_VERSION = "1.0"
 
-CREATE = ("create",)
-UPDATE = ("update",)
-REPLACE = ("delete", "create")
-DELETE = ("delete",)
+CREATE: tuple[str, ...] = ("create",)
+UPDATE: tuple[str, ...] = ("update",)
+REPLACE: tuple[str, ...] = ("delete", "create")
+DELETE: tuple[str, ...] = ("delete",)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Change:
     """One object's change.
 
     ``address`` is ``host/id``. ``actions`` is CREATE, UPDATE, REPLACE or DELETE. ``reason_code`` is one of
-    ``absent`` (not there yet), ``drift-or-edit`` (attributes differ), ``replace`` (attributes differ that cannot
+    ``absent`` (not there yet), ``differs`` (attributes differ), ``replace`` (attributes differ that cannot
     change in place), ``follows`` (something it stands on is replaced), ``not-in-topology``, ``leftover``;
     ``reason`` is the sentence. ``stage`` numbers the waves of execution: changes of one stage are independent.
     """

@@ -17,7 +17,7 @@ from netcompose.resources.base import (
     to_data,
 )
 from netcompose.resources.container import Exec, File, Process
-from netcompose.resources.host import ContainerState, HostFacts, Observation
+from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Observation
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
 
@@ -52,6 +52,7 @@ __all__ = [
     "ContainerState",
     "End",
     "Exec",
+    "ExecTarget",
     "File",
     "HostFacts",
     "Leftover",

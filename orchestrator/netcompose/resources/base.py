@@ -79,6 +79,10 @@ class Resource:
     """Base of all resources. ``id`` is unique on its host: ``interface/web1.eth0``."""
 
     kind: ClassVar[str] = ""
+    #: The container that it concerns comes and goes with it.
+    carries_container: ClassVar[bool] = False
+    #: It is what an interrupted run left; nobody ever wants it.
+    half_made: ClassVar[bool] = False
 
     id: str
 

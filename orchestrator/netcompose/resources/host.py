@@ -60,3 +60,19 @@ class ContainerState:
     started: float = 0.0
     finished: float = 0.0
     restarts: int = 0
+
+
+@dataclass(frozen=True)
+class ExecTarget:
+    """Where and as what a command runs inside a container: what the controller knows of it.
+
+    ``netns`` is the name under ``/run/netns`` and ``/etc/netns``, empty for the host's own. ``environment`` is
+    added to the defaults (``PATH``, ``HOME``, ``HOSTNAME``, ``TERM``); ``user`` is a name or ``uid[:gid]``.
+    """
+
+    container: str
+    netns: str = ""
+    hostname: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = "/"
+    user: str = ""

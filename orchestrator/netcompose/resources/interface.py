@@ -103,6 +103,7 @@ class Leftover(Resource):
     """
 
     kind: ClassVar[str] = "leftover"
+    half_made: ClassVar[bool] = True
 
     namespace: str = attribute(changes=REPLACE)
     name: str = attribute(changes=REPLACE)

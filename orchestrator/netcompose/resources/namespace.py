@@ -17,6 +17,7 @@ class Namespace(Resource):
     """
 
     kind: ClassVar[str] = "namespace"
+    carries_container: ClassVar[bool] = True
 
     container: str = attribute(changes=REPLACE)
     netns: str = attribute(changes=REPLACE)

@@ -1,1 +1,22 @@
-"""."""
+"""One module per kind of resource: how it is observed, made, changed and removed.
+
+The registry: a new kind is a module here and its class in ``netcompose.resources``.
+"""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+from netcompose.agent.kinds.base import Kind
+from netcompose.agent.kinds.bridge import BridgeKind
+from netcompose.agent.kinds.exec import ExecKind
+from netcompose.agent.kinds.file import FileKind
+from netcompose.agent.kinds.leftover import LeftoverKind
+from netcompose.agent.kinds.namespace import NamespaceKind
+from netcompose.agent.kinds.process import ProcessKind
+from netcompose.agent.kinds.veth import VethKind
+
+KINDS: Mapping[str, Kind] = {
+    kind.kind: kind
+    for kind in (NamespaceKind(), BridgeKind(), VethKind(), LeftoverKind(), FileKind(), ExecKind(), ProcessKind())
+}

@@ -1,0 +1,150 @@
+"""The agent: everything that is done on a host, behind a dozen methods that a transport can call from afar."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Optional, Sequence
+
+from netcompose import __version__
+from netcompose.agent import facts, housekeeping, rundir
+from netcompose.agent.context import Context
+from netcompose.agent.kernel.namespaces import Namespaces
+from netcompose.agent.kinds import KINDS
+from netcompose.agent.lock import HostLock
+from netcompose.agent.run import Progress, carry_out
+from netcompose.agent.runtimes import namespace as runtime
+from netcompose.agent.snapshot import Snapshot, take
+from netcompose.errors import NetcomposeError, NotPermitted, RollbackFailed
+from netcompose.planner.plan import Change
+from netcompose.planner.planner import make_plan
+from netcompose.resources import ContainerState, ExecTarget, Observation, Resource
+
+
+class Agent:
+    """The agent of one host. ``host`` is its name in the topology, for messages."""
+
+    def __init__(self, host: str = "local") -> None:
+        self._host = host
+        self._namespaces = Namespaces()
+        self._lock = HostLock(host)
+        self._topology = ""
+        #: What the current run has touched: id -> the object as it was before, None if it was not there.
+        self._before: dict[str, Optional[Resource]] = {}
+        _allow_open_files()
+
+    def hello(self) -> dict[str, object]:
+        """Who answers: version, Python, process."""
+        return {"version": __version__, "python": list(sys.version_info[:3]), "pid": os.getpid()}
+
+    def observe(self, topology: str) -> Observation:
+        """The topology's resources on this host, the names that others hold, and the host's facts."""
+        try:
+            snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
+            return self._observation(snapshot)
+        except PermissionError as error:
+            raise NotPermitted(
+                "host {}: no permission to read the network namespaces ({})".format(self._host, error.filename),
+                hint="run as root (sudo netcompose ...)",
+            ) from error
+
+    @staticmethod
+    def _observation(snapshot: Snapshot) -> Observation:
+        found: dict[str, Resource] = {}
+        foreign: dict[str, str] = {}
+        for kind in KINDS.values():
+            kind.observe(snapshot, found, foreign)
+        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot))
+
+    def lock(self, topology: str, owner: str) -> None:
+        """Make this run the only one on this host until :meth:`unlock`; ``Locked`` names who has it."""
+        self._lock.acquire(owner)
+        self._topology = topology
+        self._before = {}
+
+    def unlock(self) -> None:
+        """End the run."""
+        self._lock.release()
+
+    def apply(self, topology: str, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
+        """Carry out this host's changes. What they touch is kept for :meth:`rollback` first."""
+        self._keep(changes)
+        snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
+        carry_out(Context(topology, self._namespaces, snapshot), changes, progress)
+
+    def _keep(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.before is not None:
+                self._before.setdefault(change.before.id, change.before)
+            self._before.setdefault(change.id, None)
+
+    def confirm(self) -> None:
+        """The run is verified: forget how it was before, and clean up what no longer serves anything."""
+        self._before = {}
+        housekeeping.tidy(self._topology, self._namespaces)
+
+    def rollback(self) -> None:
+        """Bring everything that the run touched back to what it was, by planning from live to then.
+
+        Raises ``RollbackFailed`` with what could not be put back.
+        """
+        if not self._before:
+            return
+        before, self._before = self._before, {}
+        try:
+            # A second pass finds what the failure of the first left (an object that vanished under it).
+            for _ in range(2):
+                changes = self._back(before)
+                if not changes:
+                    break
+                snapshot = take(self._namespaces, self._topology, rundir.known_containers(self._topology))
+                carry_out(Context(self._topology, self._namespaces, snapshot), changes)
+            left = self._back(before)
+        except NetcomposeError as error:
+            raise RollbackFailed("host {}: {}".format(self._host, error.message), hint=error.hint) from error
+        if left:
+            raise RollbackFailed(
+                "host {}: {} still differs from what it was".format(self._host, left[0].address),
+                hint="run `netcompose plan` to see the state, then `up` or `down`",
+            )
+        housekeeping.tidy(self._topology, self._namespaces)
+
+    def _back(self, before: dict[str, Optional[Resource]]) -> Sequence[Change]:
+        live = self.observe(self._topology)
+        desired = {id: resource for id, resource in live.resources.items() if id not in before}
+        desired = {id: resource for id, resource in desired.items() if not resource.half_made}
+        desired.update((id, resource) for id, resource in before.items() if resource is not None)
+        return make_plan(self._topology, {self._host: desired}, {self._host: live}).changes
+
+    def states(self, topology: str) -> list[ContainerState]:
+        """The state of every container's process."""
+        return [runtime.state(topology, container) for container in runtime.containers(topology)]
+
+    def run(
+        self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0
+    ) -> tuple[int, bytes, bytes]:
+        """Run a command in a container: exit status, output, errors."""
+        return runtime.run_captured(topology, target, argv, timeout=timeout)
+
+    def logs(self, topology: str, container: str, tail: Optional[int] = None) -> bytes:
+        """What a container's command has printed."""
+        return b"".join(runtime.logs(topology, container, tail=tail))
+
+    def close(self) -> None:
+        """End: an unconfirmed run is rolled back, the lock is given back."""
+        with contextlib.suppress(NetcomposeError):
+            if self._lock.held:
+                self.rollback()
+        self._lock.release()
+        self._namespaces.close()
+
+
+def _allow_open_files() -> None:
+    """Two descriptors for each namespace: raise the soft limit to the hard one (getrlimit(2))."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

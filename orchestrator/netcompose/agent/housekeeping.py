@@ -1,0 +1,34 @@
+"""Leave a host as it was found: what was made for a run or for the host as a whole goes with the last user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from netcompose.agent import rundir
+from netcompose.agent.kernel import namespaces
+from netcompose.agent.kinds.file import NETNS_FILES
+from netcompose.resources.names import netns_name
+
+_HOST_RECORD = os.path.join(rundir.ROOT, "host.json")
+
+
+def tidy(topology: str, known: namespaces.Namespaces) -> None:
+    """Forget containers of which nothing is left, drop empty folders; after the last topology restore the host."""
+    for container in rundir.known_containers(topology):
+        name = netns_name(topology, container)
+        folder = os.path.join(NETNS_FILES, name)
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+        if not os.path.lexists(os.path.join(namespaces.NETNS_DIR, name)) and not os.path.lexists(folder):
+            rundir.forget_container(topology, container)
+    rundir.prune(topology)
+    if rundir.topologies():
+        return
+    made = rundir.read_json(_HOST_RECORD)
+    if made:
+        namespaces.restore_directory(bool(made.get("netns_folder")), bool(made.get("netns_mount")))
+        if made.get("files_folder"):
+            with contextlib.suppress(OSError):
+                os.rmdir(NETNS_FILES)
+        rundir.remove(_HOST_RECORD)

@@ -1,0 +1,75 @@
+"""Linux bridges."""
+
+from __future__ import annotations
+
+from typing import Iterator, MutableMapping
+
+from netcompose.agent.context import Context
+from netcompose.agent.kernel import rtnl
+from netcompose.agent.kernel.netlink import GONE
+from netcompose.agent.kinds.interface import change_addresses, label
+from netcompose.agent.operations import Call, Netlink, Operation
+from netcompose.agent.snapshot import Snapshot
+from netcompose.resources import Bridge, Resource
+
+
+class BridgeKind:
+    """See :class:`netcompose.resources.Bridge`."""
+
+    kind = Bridge.kind
+
+    def observe(
+        self, snapshot: Snapshot, found: MutableMapping[str, Resource], foreign: MutableMapping[str, str]
+    ) -> None:
+        """Bridges on the host that have the mark, in the alias or, if that was cleared, in the altname."""
+        host = snapshot.stacks[""]
+        for link in host.links:
+            if link.kind != "bridge":
+                continue
+            id = snapshot.id_of(link, "bridge/")
+            if id:
+                snapshot.taken.add(("", link.ifindex))
+                found[id] = Bridge(
+                    id=id,
+                    network=id.partition("/")[2],
+                    name=link.name,
+                    mac=link.mac,
+                    mtu=link.mtu,
+                    up=link.up,
+                    alias=link.alias,
+                    addresses=tuple(sorted(host.addresses.get(link.ifindex, ()))),
+                    ifindex=link.ifindex,
+                )
+
+    def create(self, context: Context, resource: Bridge) -> Iterator[Operation]:
+        """Make, mark, name and address it."""
+        common = rtnl.link_attributes(name=resource.name, mac=resource.mac, mtu=resource.mtu, group=context.group)
+        yield Netlink("", rtnl.create_link("bridge", common, index=resource.ifindex, up=resource.up))
+        yield Netlink("", rtnl.change_link(rtnl.link_attributes(alias=resource.alias), name=resource.name))
+        yield label(context, resource.id, resource.name)
+        if resource.addresses:
+            yield Call(lambda: self._address(context, resource))
+
+    @staticmethod
+    def _address(context: Context, resource: Bridge) -> None:
+        index = context.host_index(resource.name)
+        for address in resource.addresses:
+            context.namespaces.socket("").request(rtnl.add_address(address, index))
+
+    def update(self, context: Context, live: Bridge, desired: Bridge, paths: frozenset[str]) -> Iterator[Operation]:
+        """Change it in place; its ports stay."""
+        attributes = rtnl.link_attributes(
+            mac=desired.mac if "mac" in paths else "",
+            mtu=desired.mtu if "mtu" in paths else 0,
+            alias=desired.alias if "alias" in paths else None,
+        )
+        if attributes or "up" in paths:
+            up = desired.up if "up" in paths else None
+            yield Netlink("", rtnl.change_link(attributes, index=live.ifindex, up=up))
+        if "addresses" in paths or "up" in paths:
+            yield from change_addresses("", live.ifindex, live.addresses, desired.addresses)
+
+    def delete(self, context: Context, resource: Bridge) -> Iterator[Operation]:
+        """Remove it."""
+        yield Netlink("", rtnl.delete_link(resource.name), GONE)
+        yield Call(lambda: context.forget_index(resource.name))

@@ -1,0 +1,97 @@
+"""Text files that serve a container, marked by their first line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Iterator, MutableMapping
+
+from netcompose.agent import rundir
+from netcompose.agent.context import Context
+from netcompose.agent.operations import Call, Operation
+from netcompose.agent.snapshot import Snapshot
+from netcompose.resources import File, Resource
+from netcompose.resources.names import mark, netns_name, owner_of
+
+NETNS_FILES = "/etc/netns"
+
+
+class FileKind:
+    """See :class:`netcompose.resources.File`."""
+
+    kind = File.kind
+
+    def observe(
+        self, snapshot: Snapshot, found: MutableMapping[str, Resource], foreign: MutableMapping[str, str]
+    ) -> None:
+        """Files below /etc/netns/<topology>-*, by the mark in their first line."""
+        prefix = netns_name(snapshot.topology, "")
+        try:
+            folders = sorted(name for name in os.listdir(NETNS_FILES) if name.startswith(prefix))
+        except FileNotFoundError:
+            return
+        for folder in folders:
+            for name in sorted(os.listdir(os.path.join(NETNS_FILES, folder))):
+                path = os.path.join(NETNS_FILES, folder, name)
+                first, content = _read(path)
+                owner = owner_of(first[2:]) if first.startswith("# ") else None
+                if owner is not None and owner[0] == snapshot.topology:
+                    container = owner[1].split("/")[1]
+                    found[owner[1]] = File(id=owner[1], container=container, path=path, content=content)
+                elif not first and not content and folder[len(prefix) :] in snapshot.known:
+                    # Cut off by a crash between making the file and writing its mark.
+                    id = "file/{}/{}".format(folder[len(prefix) :], name)
+                    found[id] = File(id=id, container=folder[len(prefix) :], path=path, content="")
+                elif first or content:
+                    whose = "of topology {}".format(owner[0]) if owner else "that netcompose did not write"
+                    foreign["path:" + path] = "a file " + whose
+
+    def create(self, context: Context, resource: File) -> Iterator[Operation]:
+        """Write it, and the folders above it."""
+        yield Call(lambda: self._write(context, resource))
+
+    @staticmethod
+    def _write(context: Context, resource: File) -> None:
+        folder = os.path.dirname(resource.path)
+        if not os.path.isdir(NETNS_FILES):
+            os.makedirs(NETNS_FILES, exist_ok=True)
+            context.remember(files_folder=True)
+        rundir.remember_container(context.topology, resource.container)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+        text = "# {}\n{}".format(mark(context.topology, resource.id), resource.content).encode()
+        # In place, not by renaming: running processes have this very file mounted over theirs. One write, then
+        # the cut, so that a reader never finds it empty.
+        fd = os.open(resource.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            view = memoryview(text)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.ftruncate(fd, len(text))
+        finally:
+            os.close(fd)
+
+    def update(self, context: Context, live: File, desired: File, paths: frozenset[str]) -> Iterator[Operation]:
+        """Write the new content into the same file."""
+        yield Call(lambda: self._write(context, desired))
+
+    def delete(self, context: Context, resource: File) -> Iterator[Operation]:
+        """Remove it, and its folder if that is empty then."""
+        yield Call(lambda: self._remove(resource.path))
+
+    @staticmethod
+    def _remove(path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))
+
+
+def _read(path: str) -> tuple[str, str]:
+    """The first line and the rest; empty if it cannot be read as text."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            first, _, content = file.read().partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return "unreadable", ""
+    return first, content

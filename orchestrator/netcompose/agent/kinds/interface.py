@@ -1,0 +1,124 @@
+"""What interfaces of every kind share: reading an end from a snapshot, wiring and changing it."""
+
+from __future__ import annotations
+
+import errno
+from typing import Iterator
+
+from netcompose.agent.context import Context
+from netcompose.agent.kernel import rtnl
+from netcompose.agent.kernel.netlink import GONE
+from netcompose.agent.operations import Call, Netlink, Operation
+from netcompose.agent.snapshot import Snapshot
+from netcompose.resources import End, Route
+from netcompose.resources.names import ROUTE_PROTOCOL, altname
+
+#: Routes of these protocols are the topology's or made by hand, and so part of what is compared. Others (the
+#: kernel's own, routing daemons', DHCP's) belong to the programs that maintain them. See rt_protos.
+_COMPARED_PROTOCOLS = frozenset({3, 4, ROUTE_PROTOCOL})
+
+
+def read_end(snapshot: Snapshot, container: str, link: rtnl.Link) -> End:
+    """The end as it is live."""
+    stack = snapshot.stacks[container]
+    routes = stack.routes.get(link.ifindex)
+    addresses = stack.addresses.get(link.ifindex)
+    return End(
+        namespace=container,
+        name=link.name,
+        mac=link.mac,
+        mtu=link.mtu,
+        up=link.up,
+        master=snapshot.master(link) if link.master else "",
+        alias=link.alias,
+        addresses=tuple(sorted(addresses)) if addresses else (),
+        routes=tuple(sorted(Route(r.to, r.via, r.metric) for r in routes if r.protocol in _COMPARED_PROTOCOLS))
+        if routes
+        else (),
+        ifindex=link.ifindex,
+    )
+
+
+def common(context: Context, end: End) -> bytes:
+    """The attributes of the create message, the mark of the group among them."""
+    return rtnl.link_attributes(name=end.name, mac=end.mac, mtu=end.mtu, group=context.group)
+
+
+def wire(context: Context, end: End, index: int) -> Iterator[Operation]:
+    """Mark, bring up, address and route an end that has just been made in a container."""
+    netns = context.netns(end.namespace)
+    yield Netlink(netns, rtnl.change_link(rtnl.link_attributes(alias=end.alias), index=index, up=end.up))
+    for address in end.addresses:
+        yield Netlink(netns, rtnl.add_address(address, index))
+    for route in end.routes:
+        yield Netlink(netns, rtnl.add_route(route.to, route.via, route.metric, index, ROUTE_PROTOCOL))
+
+
+def label(context: Context, id: str, name: str) -> Operation:
+    """Give an interface on the host its readable second name; a kernel before 5.5 has none."""
+    tolerated = frozenset({errno.EOPNOTSUPP, errno.EEXIST})
+    return Netlink("", rtnl.add_altname(altname(context.topology, id), name=name), tolerated)
+
+
+def change(context: Context, live: End, desired: End, paths: frozenset[str]) -> Iterator[Operation]:
+    """Carry out the differences of an end in place; ``paths`` are attribute names of an end."""
+    netns = context.netns(desired.namespace)
+    index = live.ifindex
+    if "name" in paths:
+        yield Call(lambda: _rename(context, netns, index, desired))
+    attributes = rtnl.link_attributes(
+        mac=desired.mac if "mac" in paths else "",
+        mtu=desired.mtu if "mtu" in paths else 0,
+        master=master_index(context, desired) if "master" in paths else None,
+        alias=desired.alias if "alias" in paths else None,
+    )
+    if attributes or "up" in paths:
+        yield Netlink(netns, rtnl.change_link(attributes, index=index, up=desired.up if "up" in paths else None))
+    if "addresses" in paths or ("up" in paths and desired.up):
+        yield from change_addresses(netns, index, live.addresses, desired.addresses)
+    if "routes" in paths or "addresses" in paths or ("up" in paths and desired.up):
+        kept = {(route.to, route.metric) for route in desired.routes}
+        for route in live.routes:
+            if (route.to, route.metric) not in kept:
+                yield Netlink(netns, rtnl.delete_route(route.to, route.via, route.metric, index), GONE)
+        if desired.up:
+            for route in desired.routes:
+                yield Netlink(netns, rtnl.add_route(route.to, route.via, route.metric, index, ROUTE_PROTOCOL))
+
+
+def change_addresses(netns: str, index: int, live: tuple[str, ...], desired: tuple[str, ...]) -> Iterator[Operation]:
+    """Remove what is not wanted, then make sure of all that is.
+
+    All of it, because removing a primary IPv4 address takes its secondaries along, and taking an interface down
+    its IPv6 addresses.
+    """
+    for address in live:
+        if address not in desired:
+            yield Netlink(netns, rtnl.delete_address(address, index), GONE)
+    for address in desired:
+        yield Netlink(netns, rtnl.add_address(address, index))
+
+
+def master_index(context: Context, end: End) -> int:
+    """The interface index of an end's master, 0 for none."""
+    if not end.master:
+        return 0
+    from netcompose.resources.names import host_interface_name
+
+    return context.host_index(host_interface_name(context.topology, end.master))
+
+
+def _rename(context: Context, netns: str, index: int, desired: End) -> None:
+    """Rename while up where the kernel can (6.2 and newer), else down, rename, up and wire again."""
+    socket = context.namespaces.socket(netns)
+    name = rtnl.link_attributes(name=desired.name)
+    try:
+        socket.request(rtnl.change_link(name, index=index))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        socket.request(rtnl.change_link(b"", index=index, up=False))
+        socket.request(rtnl.change_link(name, index=index, up=desired.up))
+        for operation in wire(context, desired, index):
+            if isinstance(operation, Netlink):
+                socket.request(operation.message)

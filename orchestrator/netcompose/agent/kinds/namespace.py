@@ -1,0 +1,133 @@
+"""Pinned network namespaces with their sysctls."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator, Mapping, MutableMapping, Sequence
+
+from netcompose.agent import rundir
+from netcompose.agent.context import Context
+from netcompose.agent.kernel import namespaces, rtnl, sysctl
+from netcompose.agent.operations import Call, Netlink, Operation
+from netcompose.agent.snapshot import Snapshot
+from netcompose.errors import KernelRefused
+from netcompose.resources import Namespace, Resource
+from netcompose.resources.names import mark, netns_name
+
+
+class NamespaceKind:
+    """See :class:`netcompose.resources.Namespace`."""
+
+    kind = Namespace.kind
+
+    def observe(
+        self, snapshot: Snapshot, found: MutableMapping[str, Resource], foreign: MutableMapping[str, str]
+    ) -> None:
+        """Namespaces of this topology by their mark; every other name under /run/netns is foreign."""
+        recorded = dict(rundir.records(snapshot.topology, "sysctls"))
+        for container, stack in snapshot.stacks.items():
+            if container:
+                loopback = next(link for link in stack.links if link.ifindex == 1)
+                found["namespace/" + container] = Namespace(
+                    id="namespace/" + container,
+                    container=container,
+                    netns=netns_name(snapshot.topology, container),
+                    loopback_up=loopback.up,
+                    sysctls=snapshot.sysctls(container, recorded.get(container, {})),
+                )
+        for container, owner in snapshot.joined.items():
+            found["namespace/" + container] = Namespace(
+                id="namespace/" + container,
+                container=container,
+                netns=netns_name(snapshot.topology, container),
+                joins=owner,
+            )
+        for container in snapshot.half_pinned:
+            found["namespace/" + container] = Namespace(
+                id="namespace/" + container,
+                container=container,
+                netns=netns_name(snapshot.topology, container),
+                joins="nothing",
+            )
+        foreign.update(("netns:" + name, whose) for name, whose in snapshot.netns_taken.items())
+
+    def create(self, context: Context, resource: Namespace) -> Iterator[Operation]:
+        """Make and pin it, with ``lo`` up, then set its sysctls."""
+        yield Call(lambda: self._create(context, resource))
+        if not resource.loopback_up:
+            yield Netlink(resource.netns, rtnl.change_link(b"", index=1, up=False))
+        if resource.sysctls:
+            yield Call(lambda: _set(context, resource, resource.sysctls))
+
+    @staticmethod
+    def _create(context: Context, resource: Namespace) -> None:
+        folder, mount = namespaces.prepare_directory()
+        context.remember(netns_folder=folder, netns_mount=mount)
+        # Before the name: if we are killed between name and namespace, this says that the name is ours.
+        rundir.remember_container(context.topology, resource.container)
+        if resource.joins:
+            context.namespaces.bind(resource.netns, context.netns(resource.joins))
+        else:
+            context.namespaces.create(resource.netns, mark(context.topology, resource.id))
+            context.fresh_stack(resource.container)
+
+    def update(
+        self, context: Context, live: Namespace, desired: Namespace, paths: frozenset[str]
+    ) -> Iterator[Operation]:
+        """Bring ``lo`` up or down; set sysctls, and put back those that are no longer asked for."""
+        if "loopback_up" in paths:
+            yield Netlink(desired.netns, rtnl.change_link(b"", index=1, up=desired.loopback_up))
+        changed = {key: value for key, value in desired.sysctls.items() if live.sysctls.get(key) != value}
+        dropped = [key for key in live.sysctls if key not in desired.sysctls]
+        if changed or dropped:
+            yield Call(lambda: _set(context, desired, changed, dropped))
+
+    def delete(self, context: Context, resource: Namespace) -> Iterator[Operation]:
+        """Unpin it and forget what was noted of it."""
+        yield Call(lambda: self._delete(context, resource))
+
+    @staticmethod
+    def _delete(context: Context, resource: Namespace) -> None:
+        context.namespaces.delete(resource.netns)
+        rundir.remove(_record(context.topology, resource.container))
+        rundir.forget_container(context.topology, resource.container)
+
+
+def _record(topology: str, container: str) -> str:
+    return rundir.topology_dir(topology, "sysctls", container + ".json")
+
+
+def _set(context: Context, resource: Namespace, values: Mapping[str, str], dropped: Sequence[str] = ()) -> None:
+    """Set sysctls inside, after noting the values they had; put back the dropped ones."""
+    path = _record(context.topology, resource.container)
+    original = dict(rundir.read_json(path) or {})
+    with context.namespaces.inside(resource.netns):
+        for key in values:
+            if key not in original:
+                with _explained(resource, "sysctl {} cannot be read".format(key)):
+                    original[key] = sysctl.read(key)
+        # Noted before anything is set, so that a crash in between loses no original value.
+        rundir.write_json(path, original)
+        for key, value in values.items():
+            with _explained(resource, "sysctl {} cannot be set to {!r}".format(key, value)):
+                sysctl.write(key, value)
+        for key in dropped:
+            with contextlib.suppress(FileNotFoundError):
+                sysctl.write(key, original.pop(key))
+    if original:
+        rundir.write_json(path, original)
+    else:
+        rundir.remove(path)
+
+
+@contextlib.contextmanager
+def _explained(resource: Namespace, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise KernelRefused(
+            "{}: {}: {}".format(resource.id, what, error.strerror),
+            errno=error.errno or 0,
+            object_id=resource.id,
+            hint="see which keys there are with: ip netns exec {} sysctl -a".format(resource.netns),
+        ) from error

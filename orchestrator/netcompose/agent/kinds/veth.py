@@ -1,0 +1,103 @@
+"""Pairs of veth ends: a container's interface with its port on the host, or a cable between two containers."""
+
+from __future__ import annotations
+
+from typing import Iterator, MutableMapping
+
+from netcompose.agent.context import Context
+from netcompose.agent.kernel import rtnl
+from netcompose.agent.kernel.netlink import GONE
+from netcompose.agent.kinds.interface import change, common, label, master_index, read_end, wire
+from netcompose.agent.operations import Netlink, Operation
+from netcompose.agent.snapshot import Snapshot
+from netcompose.resources import End, Resource, Veth
+
+
+class VethKind:
+    """See :class:`netcompose.resources.Veth`. Both ends have the same mark; they live and die together."""
+
+    kind = Veth.kind
+
+    def observe(
+        self, snapshot: Snapshot, found: MutableMapping[str, Resource], foreign: MutableMapping[str, str]
+    ) -> None:
+        """Pairs by their mark; an end whose alias was cleared is found by the index of its other end."""
+        ends: dict[str, list[tuple[str, rtnl.Link]]] = {}
+        unmarked: list[tuple[str, rtnl.Link]] = []
+        for container, stack in snapshot.stacks.items():
+            for link in stack.links:
+                if link.kind != "veth":
+                    continue
+                id = snapshot.id_of(link, "interface/", "link/")
+                if id:
+                    ends.setdefault(id, []).append((container, link))
+                elif link.group == snapshot.group:
+                    unmarked.append((container, link))
+        for id, marked in ends.items():
+            pair = marked
+            if len(pair) == 1:
+                pair = marked + [(c, other) for c, other in unmarked if _paired(marked[0][1], other)][:1]
+            if len(pair) == 2:
+                snapshot.taken.update((container, link.ifindex) for container, link in pair)
+                (first, one), (second, two) = sorted(pair, key=lambda end: self._side(id, end))
+                found[id] = Veth(id=id, end=read_end(snapshot, first, one), peer=read_end(snapshot, second, two))
+
+    @staticmethod
+    def _side(id: str, end: tuple[str, rtnl.Link]) -> tuple[bool, str]:
+        """Sort key: the container's end before the host's; a cable's ends by container and interface."""
+        container, link = end
+        return not container, "{}.{}".format(container, link.name)
+
+    def create(self, context: Context, resource: Veth) -> Iterator[Operation]:
+        """Make the pair with both ends in place and the port in its bridge, then wire the ends."""
+        end, peer = resource.end, resource.peer
+        index = self._index(context, end)
+        if peer.namespace:
+            peer_index = self._index(context, peer)
+            yield Netlink(
+                "",
+                rtnl.create_veth(
+                    self._attributes(context, peer), self._attributes(context, end), index=peer_index, peer_index=index
+                ),
+            )
+            yield from wire(context, peer, peer_index)
+        else:
+            attributes = common(context, peer) + rtnl.link_attributes(master=master_index(context, peer))
+            yield Netlink(
+                "",
+                rtnl.create_veth(
+                    attributes, self._attributes(context, end), index=peer.ifindex, up=peer.up, peer_index=index
+                ),
+            )
+            yield Netlink("", rtnl.change_link(rtnl.link_attributes(alias=peer.alias), name=peer.name))
+            yield label(context, resource.id, peer.name)
+        yield from wire(context, end, index)
+
+    @staticmethod
+    def _index(context: Context, end: End) -> int:
+        """The index that a rolled-back interface had, else a free one."""
+        return end.ifindex or context.next_index(end.namespace)
+
+    @staticmethod
+    def _attributes(context: Context, end: End) -> bytes:
+        netns = context.namespaces.fd(context.netns(end.namespace))
+        return common(context, end) + rtnl.link_attributes(netns_fd=netns)
+
+    def update(self, context: Context, live: Veth, desired: Veth, paths: frozenset[str]) -> Iterator[Operation]:
+        """Change the ends in place."""
+        for side in ("peer", "end"):
+            own = frozenset(path[len(side) + 1 :] for path in paths if path.startswith(side + "."))
+            if own:
+                yield from change(context, getattr(live, side), getattr(desired, side), own)
+
+    def delete(self, context: Context, resource: Veth) -> Iterator[Operation]:
+        """Remove one end, with which the other goes."""
+        peer = resource.peer
+        netns = context.netns(peer.namespace)
+        if peer.namespace and not context.namespaces.inode(netns):
+            return
+        yield Netlink(netns, rtnl.delete_link(peer.name), GONE)
+
+
+def _paired(one: rtnl.Link, two: rtnl.Link) -> bool:
+    return one.link == two.ifindex and two.link == one.ifindex

@@ -1,0 +1,85 @@
+"""One run at a time on a host: a lock that names its owner and ends with the process that holds it (flock(2))."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import time
+
+from netcompose.agent import rundir
+from netcompose.errors import Locked, NotPermitted
+
+_PATH = os.path.join(rundir.ROOT, "lock")
+
+
+class HostLock:
+    """The lock of this host. ``owner`` says in words who holds it and why."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._fd = -1
+
+    @property
+    def held(self) -> bool:
+        """True between :meth:`acquire` and :meth:`release`."""
+        return self._fd >= 0
+
+    def acquire(self, owner: str) -> None:
+        """Take the lock, or raise ``Locked`` with the owner's name."""
+        try:
+            os.makedirs(rundir.ROOT, mode=0o700, exist_ok=True)
+            while not self._try(owner):
+                pass
+        except PermissionError as error:
+            raise NotPermitted(
+                "host {}: no permission to change this host ({})".format(self._host, error.filename or _PATH),
+                hint="run as root (sudo netcompose ...), or `netcompose rehearse`, which needs no privileges",
+            ) from error
+
+    def _try(self, owner: str) -> bool:
+        fd = os.open(_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = _read(fd)
+            os.close(fd)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise Locked(
+                "host {} is locked by {}".format(self._host, holder), hint="wait until that run is done, then try again"
+            ) from None
+        try:
+            current = os.stat(_PATH).st_ino == os.fstat(fd).st_ino
+        except FileNotFoundError:
+            current = False
+        if not current:
+            # The last holder removed the file between our open and our lock.
+            os.close(fd)
+            return False
+        content = json.dumps({"owner": owner, "pid": os.getpid(), "since": int(time.time())})
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, content.encode(), 0)
+        self._fd = fd
+        return True
+
+    def release(self) -> None:
+        """Give the lock back and leave no file behind."""
+        if self._fd >= 0:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_PATH)
+            os.close(self._fd)
+            self._fd = -1
+            with contextlib.suppress(OSError):
+                os.rmdir(rundir.ROOT)
+
+
+def _read(fd: int) -> str:
+    try:
+        data = json.loads(os.pread(fd, 4096, 0))
+        since = time.strftime("%H:%M:%S", time.localtime(data["since"]))
+        return "{} (process {}, since {})".format(data["owner"], data["pid"], since)
+    except (ValueError, KeyError, TypeError):
+        return "another run"

@@ -1,0 +1,42 @@
+"""What a kind asks to be done: operations, which the runner sends in batches.
+
+The operations of one change are carried out in their order; those of different changes of a stage are
+independent, so that the runner may send them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Union
+
+from netcompose.agent.kernel.netlink import Message
+
+NOTHING: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Netlink:
+    """A message to the kernel, sent in the namespace of this name (``""``: the host's). ``tolerate`` are error
+    numbers that count as done."""
+
+    netns: str
+    message: Message
+    tolerate: frozenset[int] = NOTHING
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function to be called."""
+
+    function: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """A function to be called once with the arguments of all changes of the stage that ask for it."""
+
+    function: Callable[[list[Any]], None]
+    argument: Any
+
+
+Operation = Union[Netlink, Call, Bulk]

@@ -1,0 +1,132 @@
+"""Carry out changes: stage by stage, everything independent in one pass, netlink in batches."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, Callable, Iterator, Optional, Sequence
+
+from netcompose.agent.context import Context
+from netcompose.agent.kinds import KINDS
+from netcompose.agent.operations import Bulk, Call, Netlink, Operation
+from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
+from netcompose.planner.plan import Change
+
+#: Called with (changes done, changes in all, the last one's address).
+Progress = Callable[[int, int, str], None]
+
+
+def carry_out(context: Context, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
+    """Carry out changes in the order of their stages.
+
+    Raises at the first failure, with the object's address and the kernel's own words; what was done until then
+    stays done, which is for a rollback to see to.
+    """
+    done, total = 0, len(changes)
+    for stage in _by_stage(changes):
+        for phase in (_removals, _makings):
+            programs = [(change, list(phase(context, change))) for change in stage]
+            _run(context, [(change, program) for change, program in programs if program])
+        done += len(stage)
+        if progress is not None and stage:
+            progress(done, total, stage[-1].address)
+
+
+def _by_stage(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    stages: dict[int, list[Change]] = {}
+    for change in changes:
+        stages.setdefault(change.stage, []).append(change)
+    for number in sorted(stages):
+        yield stages[number]
+
+
+def _removals(context: Context, change: Change) -> Iterator[Operation]:
+    """What goes, in this stage: before anything of the same stage is made."""
+    if "delete" in change.actions and change.before is not None:
+        yield from KINDS[change.before.kind].delete(context, change.before)
+
+
+def _makings(context: Context, change: Change) -> Iterator[Operation]:
+    """What is made or changed in this stage."""
+    if change.after is None:
+        return
+    kind = KINDS[change.after.kind]
+    if "create" in change.actions:
+        yield from kind.create(context, change.after)
+    elif change.before is not None:
+        paths = frozenset(difference.path for difference in change.differences)
+        yield from kind.update(context, change.before, change.after, paths)
+
+
+def _run(context: Context, programs: list[tuple[Change, list[Operation]]]) -> None:
+    """Run programs side by side: in each wave every program contributes its next operations of one sort."""
+    positions = [0] * len(programs)
+    open_programs = list(range(len(programs)))
+    while open_programs:
+        wave: dict[Any, list[tuple[Change, Operation]]] = {}
+        for number in open_programs:
+            change, program = programs[number]
+            position = positions[number]
+            lane = _lane(program[position])
+            batch = wave.setdefault(lane, [])
+            while position < len(program) and _lane(program[position]) == lane:
+                batch.append((change, program[position]))
+                position += 1
+            positions[number] = position
+        for lane, batch in wave.items():
+            _run_lane(context, lane, batch)
+        open_programs = [number for number in open_programs if positions[number] < len(programs[number][1])]
+
+
+def _lane(operation: Operation) -> Any:
+    if isinstance(operation, Netlink):
+        return operation.netns
+    return operation.function if isinstance(operation, Bulk) else Call
+
+
+def _run_lane(context: Context, lane: Any, batch: list[tuple[Change, Operation]]) -> None:
+    if isinstance(lane, str):
+        _send(context, lane, batch)
+    elif lane is Call:
+        for change, operation in batch:
+            _guarded(change, operation.function)  # type: ignore[union-attr, arg-type]
+    else:
+        _guarded(batch[0][0], lambda: lane([operation.argument for _, operation in batch]))  # type: ignore[union-attr]
+
+
+def _guarded(change: Change, function: Callable[[], None]) -> None:
+    try:
+        function()
+    except NetcomposeError:
+        raise
+    except OSError as error:
+        raise _refused(change, error.errno or 0, error.strerror or str(error), error.filename) from error
+
+
+def _send(context: Context, netns: str, batch: list[tuple[Change, Operation]]) -> None:
+    operations = [operation for _, operation in batch if isinstance(operation, Netlink)]
+    try:
+        socket = context.namespaces.socket(netns)
+    except FileNotFoundError:
+        # The namespace is gone, and with it all that was to be removed from it.
+        if all(errno.ENODEV in operation.tolerate for operation in operations):
+            return
+        raise _refused(batch[0][0], errno.ENOENT, "its network namespace {} is gone".format(netns)) from None
+    start = 0
+    while start < len(operations):
+        refusals = socket.send([operation.message for operation in operations[start:]])
+        if not refusals:
+            return
+        for refusal in refusals:
+            position = start + refusal.position
+            if refusal.errno not in operations[position].tolerate:
+                raise _refused(batch[position][0], refusal.errno, refusal.words or os.strerror(refusal.errno))
+        start += socket.after(refusals[-1].position)
+
+
+def _refused(change: Change, number: int, words: str, path: object = None) -> NetcomposeError:
+    where = " ({})".format(path) if path else ""
+    message = "{}: {}{}".format(change.address, words, where)
+    if number == errno.EPERM:
+        return NotPermitted(message, hint="run as root, or rehearse without privileges: netcompose rehearse")
+    return KernelRefused(message, errno=number, object_id=change.id)
