@@ -71,7 +71,7 @@ class Agent:
         """Carry out this host's changes. What they touch is kept for :meth:`rollback` first."""
         self._keep(changes)
         snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
-        carry_out(Context(topology, self._namespaces, snapshot), changes, progress)
+        carry_out(Context(topology, self._namespaces, snapshot, changes), changes, progress)
 
     def _keep(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -99,7 +99,7 @@ class Agent:
                 if not changes:
                     break
                 snapshot = take(self._namespaces, self._topology, rundir.known_containers(self._topology))
-                carry_out(Context(self._topology, self._namespaces, snapshot), changes)
+                carry_out(Context(self._topology, self._namespaces, snapshot, changes), changes)
             left = self._back(before)
         except NetcomposeError as error:
             raise RollbackFailed("host {}: {}".format(self._host, error.message), hint=error.hint) from error

@@ -17,7 +17,7 @@ _RESOLVED_FILE = "/run/systemd/resolve/resolv.conf"
 def read(snapshot: Snapshot) -> HostFacts:
     """The facts that every plan needs; routes and interfaces are those of others than the topology."""
     host = snapshot.stacks[""]
-    ours = {link.ifindex for link in host.links if link.group == snapshot.group}
+    ours = {link.ifindex for link in host.links if link.group in (snapshot.group, snapshot.doomed)}
     names = {link.ifindex: link.name for link in host.links}
     nameservers, search, options = resolvers("/etc/resolv.conf")
     if nameservers == (_RESOLVED_STUB,) and os.path.exists(_RESOLVED_FILE):

@@ -8,7 +8,7 @@ from typing import Mapping
 
 from netcompose.agent.kernel import rtnl, sysctl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
-from netcompose.resources.names import group, host_interface_name, netns_name, owner_of
+from netcompose.resources.names import doomed_group, group, host_interface_name, netns_name, owner_of
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Snapshot:
     by_index: dict[int, rtnl.Link] = field(default_factory=dict)
     taken: set[tuple[str, int]] = field(default_factory=set)
     group: int = 0
+    doomed: int = 0
     _masters: dict[int, str] = field(default_factory=dict)
 
     def id_of(self, link: rtnl.Link, *prefixes: str) -> str:
@@ -50,7 +51,7 @@ class Snapshot:
         owner = owner_of(link.alias) if link.alias else None
         if owner is not None:
             return owner[1] if owner[0] == self.topology and owner[1].startswith(prefixes) else ""
-        if link.group == self.group and not link.alias:
+        if link.group in (self.group, self.doomed) and not link.alias:
             for prefix in prefixes:
                 readable = "{}-{}-".format(self.topology, prefix[:-1])
                 for altname in link.altnames:
@@ -105,7 +106,7 @@ def take(namespaces: Namespaces, topology: str, known: frozenset[str]) -> Snapsh
     namespace is told from somebody's file.
     """
     host = read_stack(namespaces, HOST)
-    snapshot = Snapshot(topology, namespaces, known, group=group(topology))
+    snapshot = Snapshot(topology, namespaces, known, group=group(topology), doomed=doomed_group(topology))
     snapshot.stacks[HOST] = host
     snapshot.by_index = {link.ifindex: link for link in host.links}
     prefix = netns_name(topology, "")

@@ -43,6 +43,11 @@ def group(topology: str) -> int:
     return GROUP_PREFIX | int.from_bytes(digest("group", topology)[:2], "big")
 
 
+def doomed_group(topology: str) -> int:
+    """The group that interfaces are moved to when they are about to be removed together."""
+    return group(topology) ^ 0x10000
+
+
 def mark(topology: str, resource: str) -> str:
     """The ownership mark that goes into ``ifalias`` and into the first line of files."""
     return "{}{}:{}".format(MARK_PREFIX, topology, resource)

@@ -6,9 +6,8 @@ from typing import Iterator, MutableMapping
 
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
-from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import change_addresses, label
-from netcompose.agent.operations import Call, Netlink, Operation
+from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Bridge, Resource
 
@@ -71,5 +70,4 @@ class BridgeKind:
 
     def delete(self, context: Context, resource: Bridge) -> Iterator[Operation]:
         """Remove it."""
-        yield Netlink("", rtnl.delete_link(resource.name), GONE)
-        yield Call(lambda: context.forget_index(resource.name))
+        yield Bulk(context.remove_host_links, resource.name)

@@ -25,7 +25,7 @@ class LeftoverKind:
             for link in stack.links:
                 if (container, link.ifindex) in snapshot.taken or link.ifindex == 1:
                     continue
-                if link.group == snapshot.group:
+                if link.group in (snapshot.group, snapshot.doomed):
                     id = "leftover/{}/{}".format(container or "host", link.name)
                     found[id] = Leftover(id=id, namespace=container, name=link.name)
                 else:

@@ -8,7 +8,7 @@ from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import change, common, label, master_index, read_end, wire
-from netcompose.agent.operations import Netlink, Operation
+from netcompose.agent.operations import Bulk, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import End, Resource, Veth
 
@@ -31,7 +31,7 @@ class VethKind:
                 id = snapshot.id_of(link, "interface/", "link/")
                 if id:
                     ends.setdefault(id, []).append((container, link))
-                elif link.group == snapshot.group:
+                elif link.group in (snapshot.group, snapshot.doomed):
                     unmarked.append((container, link))
         for id, marked in ends.items():
             pair = marked
@@ -91,12 +91,12 @@ class VethKind:
                 yield from change(context, getattr(live, side), getattr(desired, side), own)
 
     def delete(self, context: Context, resource: Veth) -> Iterator[Operation]:
-        """Remove one end, with which the other goes."""
-        peer = resource.peer
-        netns = context.netns(peer.namespace)
-        if peer.namespace and not context.namespaces.inode(netns):
-            return
-        yield Netlink(netns, rtnl.delete_link(peer.name), GONE)
+        """Remove one end, with which the other goes. A cable whose namespaces both go, goes with them."""
+        end, peer = resource.end, resource.peer
+        if not peer.namespace:
+            yield Bulk(context.remove_host_links, peer.name)
+        elif not {end.namespace, peer.namespace} <= context.dying:
+            yield Netlink(context.netns(peer.namespace), rtnl.delete_link(peer.name), GONE)
 
 
 def _paired(one: rtnl.Link, two: rtnl.Link) -> bool:

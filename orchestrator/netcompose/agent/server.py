@@ -1,0 +1,140 @@
+"""The agent's end of the protocol: requests in, calls on the Agent, answers out."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any, Callable, Mapping, Protocol, Sequence
+
+from netcompose.agent.protocol import (
+    Channel,
+    Stream,
+    StreamEnded,
+    bytes_to_data,
+    error_to_data,
+    observation_to_data,
+)
+from netcompose.errors import ProtocolError
+from netcompose.planner.plan import Change
+from netcompose.planner.serialise import change_from_data
+from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
+
+Progress = Callable[[int, int, str], None]
+
+
+class Served(Protocol):
+    """What ``serve`` calls: class Agent of agent.py, or a stand-in in a test."""
+
+    def hello(self) -> dict[str, Any]: ...
+    def observe(self, topology: str) -> Observation: ...
+    def lock(self, topology: str, owner: str) -> None: ...
+    def unlock(self) -> None: ...
+    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None) -> None: ...
+    def confirm(self) -> None: ...
+    def rollback(self) -> None: ...
+    def states(self, topology: str) -> list[ContainerState]: ...
+    def run(
+        self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float | None
+    ) -> tuple[int, bytes, bytes]: ...
+    def logs(self, topology: str, container: str, tail: int | None) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Cancelled(Exception):
+    """The controller is gone or asked to stop while a request was worked on."""
+
+
+def serve(agent: Served, read_fd: int, write_fd: int) -> None:
+    """Answer requests until the controller closes its end or a signal asks to stop, then close the agent.
+
+    Closing gives the lock back and rolls an unconfirmed apply back; that is the agent's own part. A controller that
+    goes away while changes are made is noticed at the next step of progress.
+    """
+    channel = Channel(Stream(read_fd, write_fd))
+    before = _stop_on_signals()
+    try:
+        channel.announce()
+        while True:
+            _answer(agent, channel, channel.receive())
+    except (StreamEnded, Cancelled, KeyboardInterrupt):
+        pass
+    finally:
+        # What is being put back now is not to be disturbed by a second Ctrl-C.
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        try:
+            agent.close()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _stop_on_signals() -> dict[int, Any]:
+    def stop(number: int, frame: Any) -> None:
+        raise Cancelled
+
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return {int(number): signal.signal(number, stop) for number in numbers}
+
+
+def _answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None:
+    identity = request.get("id")
+
+    def progress(done: int, total: int, text: str) -> None:
+        # Nothing is asked while a request is open, so what can be read now is the end of the stream.
+        if channel.stream.readable(0):
+            raise Cancelled
+        try:
+            channel.send({"id": identity, "progress": {"done": done, "total": total, "text": text}})
+        except StreamEnded:
+            raise Cancelled from None
+
+    try:
+        method = _METHODS.get(str(request.get("method")))
+        params = request.get("params")
+        if method is None or not isinstance(params, dict):
+            raise ProtocolError("the agent has no method {!r}".format(request.get("method")))
+        answer = {"id": identity, "result": method(agent, params, progress)}
+    except (Cancelled, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        answer = {"id": identity, "error": error_to_data(error)}
+    channel.send(answer)
+
+
+def _observe(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    return observation_to_data(agent.observe(params["topology"]))
+
+
+def _apply(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    agent.apply(params["topology"], [change_from_data(item) for item in params["changes"]], progress)
+
+
+def _run(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    target: ExecTarget = from_data(ExecTarget, params["target"])
+    status, out, err = agent.run(params["topology"], target, params["argv"], params["timeout"])
+    return {"status": status, "stdout": bytes_to_data(out), "stderr": bytes_to_data(err)}
+
+
+def _states(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    return [to_data(state) for state in agent.states(params["topology"])]
+
+
+def _logs(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    return bytes_to_data(agent.logs(params["topology"], params["container"], params["tail"]))
+
+
+_METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
+    "hello": lambda agent, params, progress: agent.hello(),
+    "observe": _observe,
+    "lock": lambda agent, params, progress: agent.lock(params["topology"], params["owner"]),
+    "unlock": lambda agent, params, progress: agent.unlock(),
+    "apply": _apply,
+    "confirm": lambda agent, params, progress: agent.confirm(),
+    "rollback": lambda agent, params, progress: agent.rollback(),
+    "states": _states,
+    "run": _run,
+    "logs": _logs,
+}
