@@ -8,18 +8,23 @@ import sys
 from typing import Optional, Sequence
 
 from netcompose import __version__
-from netcompose.agent import facts, housekeeping, rundir
+from netcompose.agent import facts, features, housekeeping, rundir
 from netcompose.agent.context import Context
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
 from netcompose.agent.run import Progress, carry_out
+from netcompose.agent.runtimes import execution
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot, take
 from netcompose.errors import NetcomposeError, NotPermitted, RollbackFailed
 from netcompose.planner.plan import Change
 from netcompose.planner.planner import make_plan
 from netcompose.resources import ContainerState, ExecTarget, Observation, Resource
+
+
+#: Commands that run at the same time in as many containers.
+_SIDE_BY_SIDE = 16
 
 
 class Agent:
@@ -56,6 +61,10 @@ class Agent:
         for kind in KINDS.values():
             kind.observe(snapshot, found, foreign)
         return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot))
+
+    def features(self) -> dict[str, str]:
+        """What this host can do: feature -> empty, or why not. Tried in a namespace that is thrown away."""
+        return features.probe(self._namespaces)
 
     def lock(self, topology: str, owner: str) -> None:
         """Make this run the only one on this host until :meth:`unlock`; ``Locked`` names who has it."""
@@ -125,7 +134,16 @@ class Agent:
         self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0
     ) -> tuple[int, bytes, bytes]:
         """Run a command in a container: exit status, output, errors."""
-        return runtime.run_captured(topology, target, argv, timeout=timeout)
+        return execution.run_captured(topology, target, argv, timeout=timeout)
+
+    def run_many(
+        self, topology: str, jobs: Sequence[tuple[ExecTarget, Sequence[str]]], timeout: float = 60.0
+    ) -> list[tuple[int, bytes, bytes]]:
+        """Run one command in each of many containers side by side; the answers in the order of the jobs."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+            return list(pool.map(lambda job: self.run(topology, job[0], job[1], timeout), jobs))
 
     def logs(self, topology: str, container: str, tail: Optional[int] = None) -> bytes:
         """What a container's command has printed."""

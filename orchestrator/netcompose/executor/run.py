@@ -9,7 +9,7 @@ from typing import TypeVar
 from netcompose.errors import ApplyFailed, NetcomposeError, RollbackFailed
 from netcompose.planner.diff import differences
 from netcompose.planner.plan import Change, Plan
-from netcompose.resources import Observation
+from netcompose.resources import ContainerState, Observation
 from netcompose.transports.base import Connection
 
 #: Hosts that are worked on at the same time; each costs a thread.
@@ -29,6 +29,14 @@ class Executor:
     def observe(self, topology: str) -> dict[str, Observation]:
         """Every host as it is."""
         return self._everywhere(lambda host, connection: connection.observe(topology))
+
+    def states(self, topology: str) -> dict[str, list[ContainerState]]:
+        """The state of every container's process, by host."""
+        return self._everywhere(lambda host, connection: connection.states(topology))
+
+    def features(self) -> dict[str, dict[str, str]]:
+        """What each host can do: feature -> empty, or why not."""
+        return self._everywhere(lambda host, connection: connection.features())
 
     @contextlib.contextmanager
     def locked(self, topology: str, owner: str) -> Iterator[None]:

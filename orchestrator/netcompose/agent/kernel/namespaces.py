@@ -72,7 +72,13 @@ class Namespaces:
         if name == HOST:
             yield
             return
-        syscalls.setns(self.fd(name), syscalls.CLONE_NEWNET)
+        with self.returning():
+            syscalls.setns(self.fd(name), syscalls.CLONE_NEWNET)
+            yield
+
+    @contextlib.contextmanager
+    def returning(self) -> Iterator[None]:
+        """The calling thread is back in the host's namespace after the ``with`` block, whatever happens in it."""
         try:
             yield
         finally:
@@ -92,13 +98,11 @@ class Namespaces:
         The mark comes before the name, so that a named namespace is never without its owner.
         """
         self.forget(name)
-        try:
+        with self.returning():
             syscalls.unshare(syscalls.CLONE_NEWNET)
             socket = Socket()
             socket.request(rtnl.change_link(rtnl.link_attributes(alias=alias), index=1, up=True))
             self._pin(_OWN, name)
-        finally:
-            syscalls.setns(self._home, syscalls.CLONE_NEWNET)
         self._sockets[name] = socket
 
     def bind(self, name: str, other: str) -> None:

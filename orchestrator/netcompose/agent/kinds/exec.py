@@ -7,7 +7,7 @@ from typing import Iterator, MutableMapping
 from netcompose.agent import rundir
 from netcompose.agent.context import Context
 from netcompose.agent.operations import Call, Operation
-from netcompose.agent.runtimes import namespace as runtime
+from netcompose.agent.runtimes import execution
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import CommandFailed
 from netcompose.resources import Exec, ExecTarget, Resource
@@ -45,7 +45,7 @@ class ExecKind:
         netns = context.netns(resource.namespace)
         target = ExecTarget(netns=netns, container=resource.container, hostname=resource.container)
         for command in resource.commands:
-            status, _, error = runtime.run_captured(context.topology, target, command, timeout=DEADLINE)
+            status, _, error = execution.run_captured(context.topology, target, command, timeout=DEADLINE)
             if status != 0:
                 words = error.decode(errors="replace").strip().splitlines()
                 raise CommandFailed(

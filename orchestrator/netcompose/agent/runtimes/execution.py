@@ -21,7 +21,7 @@ CAPTURE_LIMIT = 16 << 20
 _CUT = b"\n[netcompose: the output was cut here]\n"
 
 
-def run(
+def run_captured(
     topology: str, target: ExecTarget, argv: Sequence[str], timeout: Optional[float] = None
 ) -> tuple[int, bytes, bytes]:
     """Run a command with its output captured and stdin from ``/dev/null``; ``(exit status, stdout, stderr)``.
@@ -61,7 +61,7 @@ def run(
 
 
 def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
-    """Run a command on the caller's own stdin, stdout and stderr, terminal or not; exit status as for :func:`run`."""
+    """Run a command on the caller's own stdin, stdout and stderr, a terminal or not; its exit status as above."""
     helper, command = _spawn(topology, target, argv)
     with _keys_ignored():
         failure = helper.failure()

@@ -19,7 +19,7 @@ from typing import Any, Iterator, Optional, Sequence
 from netcompose.agent.kernel import syscalls
 from netcompose.agent.rundir import topology_dir
 from netcompose.agent.runtimes import output, records
-from netcompose.agent.runtimes.execution import attach, run
+from netcompose.agent.runtimes.execution import attach, run_captured
 from netcompose.agent.runtimes.helper import Helper, command_of, explain
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
 from netcompose.resources import ContainerState, Process, resource_from_data, resource_to_data
@@ -32,12 +32,13 @@ __all__ = [
     "forget",
     "live",
     "logs",
-    "run",
+    "run_captured",
     "start",
     "start_many",
     "state",
     "stop",
     "stop_many",
+    "sweep",
     "update",
 ]
 
@@ -51,17 +52,30 @@ _KILL_WAIT = 10.0
 
 def start(topology: str, process: Process) -> None:
     """Start one process and return when its command runs. See :func:`start_many`."""
-    (failure,) = start_many(topology, [process])
-    if failure is not None:
-        raise failure
+    start_many(topology, [process])
 
 
-def start_many(topology: str, processes: Sequence[Process]) -> list[Optional[NetcomposeError]]:
-    """Start processes side by side; per process None, or why it could not be started.
+def start_many(topology: str, processes: Sequence[Process]) -> None:
+    """Start processes side by side and return when every command runs.
 
-    The namespace and the ``/etc/netns`` files have to be there. What is left of an earlier process of the same
-    container is ended and removed first; what could not be started leaves nothing behind.
+    The namespaces and the ``/etc/netns`` files have to be there. What is left of an earlier process of the same
+    container is ended and removed first. Raises the first one's error when some cannot be started, with the names of
+    the others; those leave nothing behind, and those that could be started run.
     """
+    failed = [(process, failure) for process, failure in zip(processes, _start(topology, processes)) if failure]
+    if failed:
+        forget(topology, [process.container for process, _ in failed])
+        first = failed[0][1]
+        if len(failed) > 1:
+            first.message += " (and {} more: {})".format(
+                len(failed) - 1, ", ".join(process.container for process, _ in failed[1:])
+            )
+            first.args = (first.message,)
+        raise first
+
+
+def _start(topology: str, processes: Sequence[Process]) -> list[Optional[NetcomposeError]]:
+    """Per process None, or why it could not be started."""
     failures: list[Optional[NetcomposeError]] = [None] * len(processes)
     wanted: list[tuple[int, dict[str, Any]]] = []
     forget(topology, [process.container for process in processes])
@@ -82,7 +96,6 @@ def start_many(topology: str, processes: Sequence[Process]) -> list[Optional[Net
                 if failure is not None:
                     failures[index] = explain(processes[index].container, specification["command"], failure)
             helper.process.wait()
-    forget(topology, [process.container for process, failure in zip(processes, failures) if failure is not None])
     return failures
 
 
@@ -234,6 +247,11 @@ def _send(pidfd: int, number: int) -> None:
 def forget(topology: str, names: Sequence[str]) -> None:
     """Kill at once what is left of these containers' processes and remove their run directories."""
     stop_many(topology, names, grace=0.0)
+
+
+def sweep(topology: str) -> None:
+    """Remove the run directories of processes that vanished (:func:`live` does not know them any more)."""
+    forget(topology, [container for container in containers(topology) if live(topology, container) is None])
 
 
 def live(topology: str, container: str) -> Optional[Process]:

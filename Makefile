@@ -1,0 +1,43 @@
+# Two commands do everything: `make demo` and `make test`. Both install what is missing first.
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+RUN  := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+.PHONY: demo test unit lint types bench clean
+
+demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, prove it, take it down
+	@tools/need ip:iproute2 ping:iputils-ping curl:curl nsenter:util-linux
+	@$(RUN) $(PY) examples/quickstart/demo.py
+
+test: $(VENV)/ready           ## lint, types, and the whole suite
+	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
+		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(RUN) $(PY) -m pytest -q -n auto --dist worksteal tests
+
+unit: $(VENV)/ready           ## the pure tests alone
+	$(PY) -m pytest -q tests/unit
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/ready
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/ready          ## the published comparison; needs root
+	@tools/need ip:iproute2
+	$(RUN) $(PY) -m benchmarks
+
+$(VENV)/ready: pyproject.toml
+	@tools/need python3:python3
+	@python3 -c 'import ensurepip' 2>/dev/null || tools/need --package python3-venv
+	python3 -m venv $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,7 @@
+"""``python -m netcompose``."""
+
+import sys
+
+from netcompose.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,181 @@
+"""What commands share: load the file, reach the hosts, compile, plan, print."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netcompose.errors import PlanRefused, TopologyError, UsageError
+
+if TYPE_CHECKING:
+    from netcompose.compiler.compile import Desired
+    from netcompose.executor.run import Executor
+    from netcompose.planner.plan import Plan
+    from netcompose.resources import ExecTarget, Observation
+    from netcompose.topology.model import Container, Topology
+
+DEFAULT_FILE = "topology.yaml"
+
+
+def file_of(args: argparse.Namespace) -> str:
+    """The topology file that is meant."""
+    return args.file or DEFAULT_FILE
+
+
+def output_of(args: argparse.Namespace, *formats: str) -> str:
+    """The output format, which has to be one of those that the command has."""
+    if args.output not in formats:
+        raise UsageError(f"no output format {args.output!r} here", hint=f"use one of: {', '.join(formats)}")
+    return str(args.output)
+
+
+def load_topology(args: argparse.Namespace) -> Topology:
+    """The topology of the command line, loaded and checked."""
+    from netcompose.topology.load import load
+
+    variables = {}
+    for item in args.var:
+        key, separator, value = item.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--var {item!r} is not of the form K=V", hint="for example: --var spines=4")
+        variables[key] = value
+    topology = load(file_of(args), variables=variables, vars_files=args.vars_file)
+    for name in args.host:
+        if name not in topology.hosts:
+            raise UsageError(
+                f"--host {name}: the topology has no such host", hint=f"it has: {', '.join(topology.hosts)}"
+            )
+    return topology
+
+
+def refuse_unsupported(topology: Topology) -> None:
+    """Raise for everything in the file that this version cannot do, before a host is contacted."""
+    from netcompose.compiler.unsupported import problems
+
+    found = problems(topology)
+    if found:
+        raise TopologyError(found)
+
+
+@contextlib.contextmanager
+def reach(hosts: list[str]) -> Iterator[Executor]:
+    """Connections to hosts, closed at the end."""
+    from netcompose.executor.run import Executor
+    from netcompose.transports import local
+
+    connections = {host: local.connect(host) for host in hosts}
+    try:
+        yield Executor(connections)
+    finally:
+        for connection in connections.values():
+            connection.close()
+
+
+def hosts_of(args: argparse.Namespace, topology: Topology) -> list[str]:
+    """The hosts to work on: all of the topology, or those of ``--host``."""
+    return list(args.host) or list(topology.hosts)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan and what it was made from."""
+
+    topology: Topology
+    live: Mapping[str, Observation]
+    desired: Desired
+    plan: Plan
+
+
+def make(executor: Executor, topology: Topology) -> Planned:
+    """Observe, compile and plan. Raises ``TopologyError`` for what compiler and host find wrong with the file."""
+    from netcompose.compiler.compile import compile_topology
+    from netcompose.planner.planner import make_plan
+
+    live = executor.observe(topology.name)
+    desired = compile_topology(topology, live)
+    if desired.problems:
+        raise TopologyError(desired.problems)
+    wanted = {host: desired.resources.get(host, {}) for host in live}
+    return Planned(topology, live, desired, make_plan(topology.name, wanted, live, desired.moved))
+
+
+def refuse_problems(plan: Plan) -> None:
+    """Raise if something on a host is in the way of the plan."""
+    if plan.problems:
+        raise PlanRefused(plan.problems)
+
+
+def owner(command: str, topology: str) -> str:
+    """Who holds a lock, in words: ``root@lab1, netcompose up of campus``."""
+    import getpass
+
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{os.uname().nodename}, netcompose {command} of {topology}"
+
+
+def carry_out(executor: Executor, plan: Plan) -> None:
+    """Apply a plan with progress on a terminal, and say what was done."""
+    from netcompose.cli.progress import Progress
+    from netcompose.views.plan_text import counts_text
+
+    with Progress(sys.stderr, len(plan.changes)) as progress, interruptible():
+        executor.apply(plan, progress.step)
+    sys.stdout.write(f"Done: {counts_text(plan)}.\n")
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: everything is put back."""
+    import signal
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def print_plan(plan: Plan, args: argparse.Namespace, *, full: bool = False) -> None:
+    """A plan for people on standard output."""
+    from netcompose.cli.terminal import wants_colour
+    from netcompose.views.plan_text import plan_text
+
+    sys.stdout.write(plan_text(plan, file=file_of(args), colour=wants_colour(sys.stdout), full=full))
+
+
+def container_of(topology: Topology, name: str) -> Container:
+    """A container of the topology by name."""
+    if name not in topology.containers:
+        import difflib
+
+        near = difflib.get_close_matches(name, list(topology.containers), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "netcompose ps lists the containers"
+        raise UsageError(f"the topology has no container {name!r}", hint=hint)
+    return topology.containers[name]
+
+
+def exec_target(topology: Topology, container: Container) -> ExecTarget:
+    """Where and as what commands run in a container."""
+    from netcompose.resources import ExecTarget
+    from netcompose.resources.names import netns_name
+
+    return ExecTarget(
+        container=container.name,
+        netns="" if container.network_mode == "host" else netns_name(topology.name, container.name),
+        hostname=container.hostname,
+        environment=container.environment,
+        working_dir=container.working_dir or "/",
+        user=container.user,
+    )

@@ -1,0 +1,117 @@
+"""Entry point: find the command, parse its options, run it, turn errors into words and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from netcompose import __version__
+from netcompose.errors import NetcomposeError
+
+#: name -> one line for --help. The module of the same name is imported only when it is asked for.
+COMMANDS = {
+    "init": "write a starter topology, or one of the ready-made ones",
+    "validate": "check a topology file: every problem at once, each with its line",
+    "rehearse": "bring the topology up in throw-away hosts, measure who reaches whom, leave nothing",
+    "plan": "show what differs between the file and the live state; change nothing",
+    "apply": "carry out a saved plan, or plan, ask and apply",
+    "up": "plan and apply without asking",
+    "down": "remove everything that belongs to the topology, and nothing else",
+    "ps": "list the containers with their state and addresses",
+    "exec": "run a command in a container",
+    "logs": "show what a container's command has printed",
+    "inspect": "show everything that is live of containers, networks and links",
+    "graph": "draw the topology (mermaid or dot)",
+    "hosts": "what each host is, can do and lacks",
+    "schema": "print the JSON Schema of the topology language or of the plan",
+}
+
+_EPILOG = """exit status: 0 done, or no difference; 1 error; 2 the plan has changes (plan --detailed-exitcode);
+3 the topology is invalid; 4 apply failed and was rolled back; 5 the saved plan is stale;
+6 locked by another run; 7 a host could not be reached"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors of usage end with 1: 2 means "the plan has changes"."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"error: {message}\n\nhint: {self.prog} --help\n")
+
+
+def _shared() -> _Parser:
+    """Options that are accepted before and after the command."""
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = shared.add_argument_group("topology")
+    group.add_argument("-f", "--file", metavar="FILE", help="the topology file (default: topology.yaml)")
+    group.add_argument("--var", metavar="K=V", action="append", help="set a variable of the template (repeatable)")
+    group.add_argument("--vars-file", metavar="FILE", action="append", help="variables from a YAML file (repeatable)")
+    group.add_argument("--host", metavar="NAME", action="append", help="work on this host only (repeatable)")
+    group.add_argument("--output", metavar="FORMAT", help="text or json (plan: also markdown); default: text")
+    return shared
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser; options of a command are filled in for the chosen one only."""
+    parser = _Parser(
+        prog="netcompose",
+        description="Bring a network topology up, and keep it as written, on plain Linux hosts.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[_shared()],
+    )
+    parser.add_argument("--version", action="version", version=f"netcompose {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for name, help_text in COMMANDS.items():
+        if name == chosen:
+            command = commands.add_parser(name, help=help_text, description=help_text, parents=[_shared()])
+            module = _module(name)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+        else:
+            commands.add_parser(name, help=help_text, add_help=False)
+    return parser
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"netcompose.cli.{name}_command")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status. No error of the user's, the host's or the network's is a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in arguments if word in COMMANDS), None)
+    try:
+        args = build_parser(chosen).parse_args(arguments)
+        if args.command is None:
+            build_parser(None).print_help()
+            return 1
+        if args.command != chosen:
+            args = build_parser(args.command).parse_args(arguments)
+        for name, default in (("file", None), ("var", []), ("vars_file", []), ("host", []), ("output", "text")):
+            if not hasattr(args, name):
+                setattr(args, name, default)
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except NetcomposeError as error:
+        return _report(error)
+    except BrokenPipeError:
+        # Who read our output has seen enough; Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    return status
+
+
+def _report(error: NetcomposeError) -> int:
+    from netcompose.cli.terminal import wants_colour
+    from netcompose.views.problems import error_text
+
+    sys.stdout.flush()
+    sys.stderr.write(error_text(error, colour=wants_colour(sys.stderr)))
+    return error.exit_status

@@ -1,0 +1,31 @@
+"""``netcompose ps``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from netcompose.cli import common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No options of its own."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """One row for each container, live or only in the file."""
+    from netcompose.cli.terminal import wants_colour
+    from netcompose.views.ps import ps_json, ps_rows, ps_text
+
+    output = common.output_of(args, "text", "json")
+    topology = common.load_topology(args)
+    rows = []
+    with common.reach(common.hosts_of(args, topology)) as executor:
+        live = executor.observe(topology.name)
+        states = executor.states(topology.name)
+        for host, observation in live.items():
+            expected = [container.name for container in topology.containers.values() if container.host == host]
+            rows += ps_rows(host, observation.resources, states[host], expected=expected)
+    text = ps_json(rows) if output == "json" else ps_text(rows, colour=wants_colour(sys.stdout))
+    sys.stdout.write(text)
+    return 0

@@ -1,0 +1,49 @@
+"""``netcompose rehearse``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from netcompose.cli import common
+from netcompose.errors import RollbackFailed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No options of its own."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Bring the topology up in a throw-away host, print the matrix; exit status 1 if it is not as promised."""
+    from netcompose.executor.rehearsal import measure
+    from netcompose.executor.run import Executor
+    from netcompose.transports.sandbox import Sandbox
+    from netcompose.views import matrix
+
+    output = common.output_of(args, "text", "json", "markdown")
+    topology = common.load_topology(args)
+    common.refuse_unsupported(topology)
+    ways = []
+    for host in common.hosts_of(args, topology):
+        with Sandbox(host) as sandbox, common.interruptible():
+            executor = Executor({host: sandbox.connection})
+            with executor.locked(topology.name, common.owner("rehearse", topology.name)):
+                made = common.make(executor, topology)
+                common.refuse_problems(made.plan)
+                try:
+                    executor.apply(made.plan)
+                except RollbackFailed as error:
+                    if isinstance(error.__cause__, KeyboardInterrupt):
+                        raise KeyboardInterrupt from None
+                    raise
+                ways += measure(sandbox.connection, made.desired, host)
+    cells = [matrix.Cell(w.source, w.target, w.how, w.family, w.promised, w.measured) for w in ways]
+    if output == "json":
+        sys.stdout.write(matrix.matrix_json(cells))
+    elif output == "markdown":
+        sys.stdout.write(matrix.matrix_markdown(cells))
+    else:
+        from netcompose.cli.terminal import wants_colour
+
+        sys.stdout.write(matrix.matrix_text(cells, colour=wants_colour(sys.stdout)))
+    return 1 if matrix.differing(cells) else 0

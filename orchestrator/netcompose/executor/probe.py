@@ -1,0 +1,85 @@
+"""The program that ``rehearse`` runs inside each container: who answers an echo request, what do names mean.
+
+Its text is handed to ``python3 -c``, so it stands alone. The argument is JSON ``{"addresses": [...], "names":
+[...]}``; it prints ``{"reached": [...], "names": {name: [address, ...]}}``. Echo requests go to all addresses at
+once, up to three times until everything expected has answered (RFC 792, RFC 4443).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+_ROUNDS = (0.25, 0.5, 1.0)
+
+
+def _checksum(data: bytes) -> int:
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def _request(family: int, identity: int) -> bytes:
+    if family == socket.AF_INET6:
+        return struct.pack("!BBHHH", 128, 0, 0, identity, 1)
+    body = struct.pack("!BBHHH", 8, 0, 0, identity, 1)
+    return struct.pack("!BBHHH", 8, 0, _checksum(body), identity, 1)
+
+
+def _is_reply(family: int, data: bytes, identity: int) -> bool:
+    offset = (data[0] & 15) * 4 if family == socket.AF_INET else 0
+    reply = 0 if family == socket.AF_INET else 129
+    if len(data) < offset + 8:
+        return False
+    kind, _, _, answered, _ = struct.unpack_from("!BBHHH", data, offset)
+    return bool(kind == reply and answered == identity)
+
+
+def reachable(addresses: list[str], expected: set[str]) -> set[str]:
+    """The addresses that answer. Waits for the expected ones; silence of the others is believed after one round."""
+    identity = os.getpid() & 0xFFFF
+    sockets = {}
+    for family, protocol in ((socket.AF_INET, socket.IPPROTO_ICMP), (socket.AF_INET6, socket.IPPROTO_ICMPV6)):
+        if any((":" in address) == (family == socket.AF_INET6) for address in addresses):
+            sockets[family] = socket.socket(family, socket.SOCK_RAW, protocol)
+    reached: set[str] = set()
+    for patience in _ROUNDS:
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            if address not in reached:
+                try:
+                    sockets[family].sendto(_request(family, identity), (address, 0))
+                except OSError:
+                    pass
+        end = time.monotonic() + patience
+        while time.monotonic() < end and not reached >= set(addresses):
+            ready, _, _ = select.select(list(sockets.values()), [], [], max(0.0, end - time.monotonic()))
+            for sock in ready:
+                data, sender = sock.recvfrom(2048)
+                if sender[0] in addresses and _is_reply(sock.family, data, identity):
+                    reached.add(sender[0])
+        if reached >= expected:
+            break
+    return reached
+
+
+def meaning(name: str) -> list[str]:
+    """The addresses of a name, as programs in the container see them."""
+    try:
+        return sorted({str(found[4][0]) for found in socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)})
+    except OSError:
+        return []
+
+
+if __name__ == "__main__":
+    job = json.loads(sys.argv[1])
+    answer = {
+        "reached": sorted(reachable(job["addresses"], set(job["expected"]))),
+        "names": {name: meaning(name) for name in job["names"]},
+    }
+    sys.stdout.write(json.dumps(answer))
