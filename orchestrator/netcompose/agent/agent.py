@@ -13,6 +13,7 @@ from netcompose.agent.context import Context
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
+from netcompose.agent.protocol import SIDE_BY_SIDE
 from netcompose.agent.run import Progress, carry_out
 from netcompose.agent.runtimes import execution
 from netcompose.agent.runtimes import namespace as runtime
@@ -21,10 +22,6 @@ from netcompose.errors import NetcomposeError, NotPermitted, RollbackFailed
 from netcompose.planner.plan import Change
 from netcompose.planner.planner import make_plan
 from netcompose.resources import ContainerState, ExecTarget, Observation, Resource
-
-
-#: Commands that run at the same time in as many containers.
-_SIDE_BY_SIDE = 16
 
 
 class Agent:
@@ -142,7 +139,7 @@ class Agent:
         """Run one command in each of many containers side by side; the answers in the order of the jobs."""
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             return list(pool.map(lambda job: self.run(topology, job[0], job[1], timeout), jobs))
 
     def logs(self, topology: str, container: str, tail: Optional[int] = None) -> bytes:

@@ -26,6 +26,8 @@ _ANNOUNCEMENT = b"\0netcompose-agent "
 MARKER = b"%s%d\n" % (_ANNOUNCEMENT, VERSION)
 #: Longest frame in bytes; 10,000 containers take about 20 MB.
 FRAME_LIMIT = 256 << 20
+#: Commands that an agent runs at the same time in as many containers.
+SIDE_BY_SIDE = 16
 #: Most bytes that are skipped before the marker.
 NOISE_LIMIT = 256 << 10
 

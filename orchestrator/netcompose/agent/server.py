@@ -26,6 +26,7 @@ class Served(Protocol):
     """What ``serve`` calls: class Agent of agent.py, or a stand-in in a test."""
 
     def hello(self) -> dict[str, Any]: ...
+    def features(self) -> dict[str, str]: ...
     def observe(self, topology: str) -> Observation: ...
     def lock(self, topology: str, owner: str) -> None: ...
     def unlock(self) -> None: ...
@@ -33,9 +34,9 @@ class Served(Protocol):
     def confirm(self) -> None: ...
     def rollback(self) -> None: ...
     def states(self, topology: str) -> list[ContainerState]: ...
-    def run(
-        self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float
-    ) -> tuple[int, bytes, bytes]: ...
+    def run_many(
+        self, topology: str, jobs: Sequence[tuple[ExecTarget, Sequence[str]]], timeout: float
+    ) -> list[tuple[int, bytes, bytes]]: ...
     def logs(self, topology: str, container: str, tail: int | None) -> bytes: ...
     def close(self) -> None: ...
 
@@ -112,10 +113,12 @@ def _apply(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
     agent.apply(params["topology"], [change_from_data(item) for item in params["changes"]], progress)
 
 
-def _run(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
-    target: ExecTarget = from_data(ExecTarget, params["target"])
-    status, out, err = agent.run(params["topology"], target, params["argv"], params["timeout"])
-    return {"status": status, "stdout": bytes_to_data(out), "stderr": bytes_to_data(err)}
+def _run_many(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    jobs = [(from_data(ExecTarget, job["target"]), job["argv"]) for job in params["jobs"]]
+    return [
+        {"status": status, "stdout": bytes_to_data(out), "stderr": bytes_to_data(err)}
+        for status, out, err in agent.run_many(params["topology"], jobs, params["timeout"])
+    ]
 
 
 def _states(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
@@ -128,6 +131,7 @@ def _logs(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
 
 _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
     "hello": lambda agent, params, progress: agent.hello(),
+    "features": lambda agent, params, progress: agent.features(),
     "observe": _observe,
     "lock": lambda agent, params, progress: agent.lock(params["topology"], params["owner"]),
     "unlock": lambda agent, params, progress: agent.unlock(),
@@ -135,6 +139,6 @@ _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
     "confirm": lambda agent, params, progress: agent.confirm(),
     "rollback": lambda agent, params, progress: agent.rollback(),
     "states": _states,
-    "run": _run,
+    "run_many": _run_many,
     "logs": _logs,
 }

@@ -7,6 +7,7 @@ once, up to three times until everything expected has answered (RFC 792, RFC 444
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -19,7 +20,7 @@ _ROUNDS = (0.25, 0.5, 1.0)
 
 
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF
 
@@ -52,10 +53,8 @@ def reachable(addresses: list[str], expected: set[str]) -> set[str]:
         for address in addresses:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             if address not in reached:
-                try:
+                with contextlib.suppress(OSError):
                     sockets[family].sendto(_request(family, identity), (address, 0))
-                except OSError:
-                    pass
         end = time.monotonic() + patience
         while time.monotonic() < end and not reached >= set(addresses):
             ready, _, _ = select.select(list(sockets.values()), [], [], max(0.0, end - time.monotonic()))

@@ -1,0 +1,51 @@
+"""What every contender builds: containers on bridges, 100 on each, and a cable between each pair of containers.
+
+Container number i is ``c<i>`` with ``eth0`` on bridge i // 100; ``eth1`` of c0 is cabled to ``eth1`` of c1, c2 to c3 and
+so on. Each container has one address and a default route, each bridge its gateway's address, each cable a /30.
+"""
+
+from __future__ import annotations
+
+PER_BRIDGE = 100
+NAME = "bench"
+
+
+def bridges(containers: int) -> int:
+    """How many bridges that many containers are on."""
+    return (containers + PER_BRIDGE - 1) // PER_BRIDGE
+
+
+def prefix(bridge: int) -> str:
+    """The first three bytes of a bridge's /24: ``10.0.7``."""
+    return f"10.{bridge // 256}.{bridge % 256}"
+
+
+def cable(number: int) -> tuple[str, str]:
+    """The addresses of a cable's ends."""
+    base = number * 4
+    start = f"10.{100 + base // 65536}.{base // 256 % 256}"
+    return f"{start}.{base % 256 + 1}", f"{start}.{base % 256 + 2}"
+
+
+def topology(containers: int, *, mac_of_first: str = "") -> str:
+    """The YAML. ``mac_of_first`` gives c0 this MAC address: one attribute that differs."""
+    lines = [f"name: {NAME}", "networks:"]
+    lines += [f"  net{number}: {{subnets: [{prefix(number)}.0/24]}}" for number in range(bridges(containers))]
+    lines.append("containers:")
+    for number in range(containers):
+        network = f"net{number // PER_BRIDGE}"
+        if number == 0 and mac_of_first:
+            lines.append(f'  c0: {{networks: {{{network}: {{mac_address: "{mac_of_first}"}}}}}}')
+        else:
+            lines.append(f"  c{number}: {{networks: [{network}]}}")
+    lines.append("links:")
+    for number in range(containers // 2):
+        one, two = cable(number)
+        a, b = 2 * number, 2 * number + 1
+        lines.append(f'  - {{endpoints: ["c{a}:eth1", "c{b}:eth1"], addresses: [{one}/30, {two}/30]}}')
+    return "\n".join(lines) + "\n"
+
+
+def one_line_summary() -> str:
+    """For the head of the report."""
+    return f"containers on bridges, {PER_BRIDGE} on each, with a cable between each pair of containers"

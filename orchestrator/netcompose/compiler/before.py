@@ -1,0 +1,56 @@
+"""What the live state says about choices that were made before: which interface serves which network, and with
+which addresses. Automatic choices keep to it, so that a change of one container never touches another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netcompose.compiler.names import interface_id, interface_name
+from netcompose.resources import Bridge, Observation, Veth
+
+_PORT_OF = "bridge/"
+
+
+class Before:
+    """An index over the observations of all hosts."""
+
+    def __init__(self, live: Mapping[str, Observation]) -> None:
+        self._ports: dict[tuple[str, str], Veth] = {}
+        self._loose: dict[str, Veth] = {}
+        self._bridges: dict[str, Bridge] = {}
+        for host in sorted(live):
+            resources = live[host].resources
+            for id in sorted(resources):
+                found = resources[id]
+                if isinstance(found, Veth) and id.startswith("interface/"):
+                    if found.peer.master.startswith(_PORT_OF):
+                        network = found.peer.master[len(_PORT_OF) :]
+                        self._ports.setdefault((found.end.namespace, network), found)
+                    else:
+                        self._loose.setdefault(id, found)
+                elif isinstance(found, Bridge):
+                    self._bridges.setdefault(found.network, found)
+
+    def name(self, container: str, network: str) -> str:
+        """The name of the container's interface on a network, empty if there is none. It is the name that the
+        interface was made with: one that was renamed by hand has drifted and is put back."""
+        found = self._ports.get((container, network))
+        return interface_name(found.id, container) if found is not None else ""
+
+    def addresses(self, container: str, network: str, name: str) -> tuple[str, ...]:
+        """``address/prefix`` strings of the container's interface on a network. An interface that lost its bridge
+        is still known by its ``name``."""
+        found = self._ports.get((container, network)) or self._loose.get(interface_id(container, name))
+        return found.end.addresses if found is not None else ()
+
+    def bridge_addresses(self, network: str) -> tuple[str, ...]:
+        """``address/prefix`` strings of the network's bridge."""
+        bridge = self._bridges.get(network)
+        return bridge.addresses if bridge is not None else ()
+
+    def member_addresses(self) -> Mapping[str, list[str]]:
+        """Network -> the ``address/prefix`` strings of everything that is plugged into its bridge."""
+        members: dict[str, list[str]] = {}
+        for (_, network), veth in self._ports.items():
+            members.setdefault(network, []).extend(veth.end.addresses)
+        return members

@@ -1,0 +1,315 @@
+"""The compiler's entry: topology and live state in, desired resources out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netcompose.compiler import containers, hostchecks, links, names, unsupported
+from netcompose.compiler.addresses import Member, Prefix, allocate, pooled_networks
+from netcompose.compiler.before import Before
+from netcompose.compiler.networks import DRIVERS
+from netcompose.compiler.numbers import parse_prefix, show
+from netcompose.compiler.resolution import Resolution
+from netcompose.compiler.routes import Routes, container_routes
+from netcompose.compiler.shapes import Address, Interface, PooledNetwork
+from netcompose.resources import HostFacts, Observation, Resource
+from netcompose.resources.names import netns_name
+from netcompose.topology.model import Container, Link, Port, Topology
+from netcompose.topology.source import Problem
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """What commands and views say of a container.
+
+    ``namespace`` is the container whose network stack it has (itself, or the one that it joins), empty for the
+    host's; ``netns`` is its own name under ``/run/netns``, empty with the host's stack. ``networks`` maps a network,
+    and ``interfaces`` an interface, to addresses without a prefix length; a joined container shows those it shares.
+    """
+
+    name: str
+    host: str
+    hostname: str
+    namespace: str
+    netns: str
+    networks: Mapping[str, tuple[str, ...]]
+    interfaces: Mapping[str, tuple[str, ...]]
+    ports: tuple[Port, ...]
+    has_process: bool
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """What commands and views say of a network; ``members`` maps a container to its addresses."""
+
+    name: str
+    driver: str
+    subnets: tuple[str, ...]
+    gateways: tuple[str, ...]
+    internal: bool
+    mtu: int
+    members: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What a topology becomes.
+
+    ``resources`` are by host, then by id, sorted; every host of the topology is there. ``moved`` maps, per host, the
+    new id of an interface that is to be renamed to its old one. ``problems`` are in file order; with any of them,
+    ``resources`` is as much as could be made sense of and must not be applied.
+    """
+
+    topology: str
+    resources: Mapping[str, Mapping[str, Resource]]
+    problems: tuple[Problem, ...] = ()
+    moved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    containers: Mapping[str, ContainerView] = field(default_factory=dict)
+    networks: Mapping[str, NetworkView] = field(default_factory=dict)
+
+
+def compile_topology(topology: Topology, live: Mapping[str, Observation]) -> Desired:
+    """Compile a valid topology for the hosts as they are.
+
+    ``live`` has the observation of each host by name, and may lack any of them (``validate`` and ``graph`` see no
+    host): automatic choices are then made as on a fresh host.
+    """
+    return _Compilation(topology, live).run()
+
+
+class _Compilation:
+    """The steps of one compilation, and what they hand on."""
+
+    def __init__(self, topology: Topology, live: Mapping[str, Observation]) -> None:
+        self.topology = topology
+        self.live = live
+        self.before = Before(live)
+        self.problems: list[Problem] = []
+        self.moved: dict[str, dict[str, str]] = {}
+        self.resources: dict[str, dict[str, Resource]] = {host: {} for host in topology.hosts}
+
+    def run(self) -> Desired:
+        topology = self.topology
+        self.problems += unsupported.problems(topology)
+        self.owners, broken = containers.stack_owners(topology)
+        self.problems += broken
+        self.problems += containers.sysctl_problems(topology, self.owners)
+        self.pooled, unsettled = pooled_networks(topology, self.before, self._host_routes())
+        self.problems += unsettled
+        self._name_interfaces()
+        self._give_addresses()
+        self._collect_interfaces()
+        self._route()
+        self._networks()
+        self._links()
+        self._containers()
+        self._check_hosts()
+        return Desired(
+            topology=topology.name,
+            resources={host: {id: found[id] for id in sorted(found)} for host, found in self.resources.items()},
+            problems=tuple(sorted(self.problems, key=_in_file_order)),
+            moved=self.moved,
+            containers={container.name: self._container_view(container) for container in topology.containers.values()},
+            networks={name: self._network_view(pooled) for name, pooled in self.pooled.items()},
+        )
+
+    def _host_routes(self) -> list[Prefix]:
+        routes = {prefix for observation in self.live.values() for prefix, _ in observation.facts.routes}
+        return [parse_prefix(prefix) for prefix in sorted(routes)]
+
+    def _add(self, host: str, resource: Resource) -> None:
+        known = self.resources.setdefault(host, {})
+        if resource.id in known:
+            message = f"two objects of the topology have the name {resource.id!r}"
+            hint = "rename a container or an interface: container.interface has to be unique"
+            self.problems.append(self.topology.source.problem(message, ("containers",), hint=hint))
+        known[resource.id] = resource
+
+    def _name_interfaces(self) -> None:
+        """Settle the interface names of every container that has networks of its own."""
+        cables: dict[str, list[str]] = {}
+        for link in self.topology.links:
+            for end in (link.a, link.b):
+                cables.setdefault(end.container, []).append(end.interface)
+        self.interface_names: dict[str, dict[str, str]] = {}
+        for container in self.topology.containers.values():
+            if not container.networks:
+                continue
+            own = cables.get(container.name, ())
+            live = {item.network: self.before.name(container.name, item.network) for item in container.networks}
+            chosen = names.choose_interface_names(container.networks, own, live)
+            self.interface_names[container.name] = chosen
+            self._note_renames(container, live, {*chosen.values(), *own})
+
+    def _note_renames(self, container: Container, live: Mapping[str, str], desired: set[str]) -> None:
+        for attachment in container.networks:
+            old, new = live[attachment.network], attachment.interface_name
+            if old and new and old != new and old not in desired:
+                moved = self.moved.setdefault(container.host, {})
+                moved[names.interface_id(container.name, new)] = names.interface_id(container.name, old)
+
+    def _give_addresses(self) -> None:
+        members: dict[str, list[Member]] = {}
+        for container in self.topology.containers.values():
+            for attachment in container.networks:
+                name = self.interface_names[container.name][attachment.network]
+                live = self.before.addresses(container.name, attachment.network, name)
+                members.setdefault(attachment.network, []).append(Member(container.name, attachment, live))
+        self.given: dict[str, dict[str, tuple[Address, ...]]] = {}
+        for network, pooled in self.pooled.items():
+            self.given[network], problems = allocate(self.topology, pooled, members.get(network, ()))
+            self.problems += problems
+
+    def _collect_interfaces(self) -> None:
+        """Every container's interfaces: its networks first, then its link ends."""
+        self.interfaces: dict[str, list[Interface]] = {}
+        for container in self.topology.containers.values():
+            if self.owners[container.name] == container.name:
+                self.interfaces[container.name] = [
+                    self._interface(container, index) for index in range(len(container.networks))
+                ]
+        self.cables: list[tuple[Link, tuple[Interface, Interface]]] = []
+        for link in self.topology.links:
+            ends = links.interfaces(self.topology.name, link)
+            self.cables.append((link, ends))
+            for end in ends:
+                if end.container in self.interfaces:
+                    self.interfaces[end.container].append(end)
+                else:
+                    self._no_stack(link, end.container)
+
+    def _no_stack(self, link: Link, container: str) -> None:
+        message = f"a link ends in container {container!r}, which has no network stack of its own"
+        hint = "give it networks or network_mode: none"
+        self.problems.append(self.topology.source.problem(message, link.path, hint=hint))
+
+    def _interface(self, container: Container, index: int) -> Interface:
+        attachment = container.networks[index]
+        name = self.interface_names[container.name][attachment.network]
+        return Interface(
+            id=names.interface_id(container.name, name),
+            container=container.name,
+            name=name,
+            network=attachment.network,
+            mac=attachment.mac_address.lower() or names.mac(self.topology.name, container.name, attachment.network),
+            addresses=self.given[attachment.network][container.name],
+            gw_priority=attachment.gw_priority,
+        )
+
+    def _route(self) -> None:
+        self.routes: dict[str, Routes] = {}
+        for name, interfaces in self.interfaces.items():
+            self.routes[name], problems = container_routes(self.topology, self.topology.containers[name], interfaces)
+            self.problems += problems
+        for container in self.topology.containers.values():
+            if container.routes and container.name not in self.interfaces:
+                message = f"container {container.name!r} has routes but no network stack of its own"
+                hint = f"put them on {self.owners[container.name]!r}" if self.owners[container.name] else "remove them"
+                path = (*container.path, "routes")
+                self.problems.append(self.topology.source.problem(message, path, hint=hint, key=True))
+
+    def _networks(self) -> None:
+        """The networks' own objects on each host that uses them, and the interfaces of the containers on them."""
+        used: dict[tuple[str, str], None] = {}  # A set that keeps the order of the file.
+        for container in self.topology.containers.values():
+            for attachment in container.networks:
+                used[container.host, attachment.network] = None
+        first_host = next(iter(self.topology.hosts), "local")
+        joined = {network for _, network in used}
+        for network in self.topology.networks:
+            if network not in joined:
+                used[first_host, network] = None
+        for host, network in used:
+            pooled = self.pooled[network]
+            if pooled.network.driver in DRIVERS:
+                for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled):
+                    self._add(host, resource)
+        for name, interfaces in self.interfaces.items():
+            host = self.topology.containers[name].host
+            routes = self.routes[name].by_interface
+            for interface in interfaces:
+                if not interface.network:
+                    continue
+                pooled = self.pooled[interface.network]
+                if pooled.network.driver in DRIVERS:
+                    driver = DRIVERS[pooled.network.driver]
+                    for resource in driver.attached(
+                        self.topology.name, pooled, interface, routes.get(interface.name, ())
+                    ):
+                        self._add(host, resource)
+
+    def _links(self) -> None:
+        for link, ends in self.cables:
+            if all(end.container in self.interfaces for end in ends):
+                routes = {end.container: self.routes[end.container].by_interface for end in ends}
+                host = self.topology.containers[ends[0].container].host
+                self._add(host, links.cable(self.topology.name, link, ends, routes))
+
+    def _containers(self) -> None:
+        default_networks = {name: routes.default for name, routes in self.routes.items()}
+        resolution = Resolution(self.topology, self.interfaces, self.owners, default_networks)
+        for container in self.topology.containers.values():
+            self._container(container, resolution)
+        self.problems += resolution.problems
+
+    def _container(self, container: Container, resolution: Resolution) -> None:
+        topology, name, host = self.topology.name, container.name, container.host
+        owner = self.owners[name]
+        after: list[str] = []
+        if owner:
+            facts = self.live[host].facts if host in self.live else HostFacts()
+            self._add(host, containers.namespace(topology, container, owner))
+            after += [interface.id for interface in self.interfaces[owner]]
+            for file in containers.files(topology, name, resolution.hosts(name), resolution.resolv_conf(name, facts)):
+                self._add(host, file)
+                after.append(file.id)
+        for resource in containers.programs(topology, container, owner, after):
+            self._add(host, resource)
+
+    def _check_hosts(self) -> None:
+        topology = self.topology
+        self.problems += hostchecks.crowded_bridges(topology)
+        for host in topology.hosts:
+            if host in self.live:
+                facts = self.live[host].facts
+                pooled = list(self.pooled.values())
+                self.problems += hostchecks.taken_subnets(topology, pooled, host, facts, self.before)
+                self.problems += hostchecks.missing_features(topology, host, facts)
+
+    def _container_view(self, container: Container) -> ContainerView:
+        owner = self.owners[container.name]
+        own = [(item, _texts(item.addresses)) for item in self.interfaces.get(owner, ())]
+        return ContainerView(
+            name=container.name,
+            host=container.host,
+            hostname=container.hostname or container.name,
+            namespace=owner,
+            netns=netns_name(self.topology.name, container.name) if owner else "",
+            networks={item.network: texts for item, texts in own if item.network},
+            interfaces={item.name: texts for item, texts in own},
+            ports=container.ports,
+            has_process=bool(container.command),
+        )
+
+    def _network_view(self, pooled: PooledNetwork) -> NetworkView:
+        network = pooled.network
+        return NetworkView(
+            name=network.name,
+            driver=network.driver,
+            subnets=tuple(f"{show(pool.family, pool.network)}/{pool.prefix}" for pool in pooled.pools),
+            gateways=() if network.internal else tuple(pool.gateway for pool in pooled.pools),
+            internal=network.internal,
+            mtu=pooled.mtu,
+            members={name: _texts(addresses) for name, addresses in self.given[network.name].items()},
+        )
+
+
+def _texts(addresses: tuple[Address, ...]) -> tuple[str, ...]:
+    return tuple(address.text for address in addresses)
+
+
+def _in_file_order(problem: Problem) -> tuple[int, int]:
+    if problem.position is None:
+        return (0, 0)
+    return (problem.position.line, problem.position.column)

@@ -1,0 +1,49 @@
+"""Point-to-point cables: one veth pair from container to container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netcompose.compiler import names
+from netcompose.compiler.numbers import parse_with_prefix
+from netcompose.compiler.shapes import Address, Interface
+from netcompose.resources import End, Route, Veth
+from netcompose.resources.names import mark
+from netcompose.topology.model import Link, LinkEnd
+
+
+def interfaces(topology: str, link: Link) -> tuple[Interface, Interface]:
+    """Both ends, in the order that does not depend on how the file lists them."""
+    id = names.link_id(link)
+    a, b = names.ordered_ends(link)
+    return _interface(topology, id, a), _interface(topology, id, b)
+
+
+def _interface(topology: str, id: str, end: LinkEnd) -> Interface:
+    addresses = []
+    for text in end.addresses:
+        family, value, prefix = parse_with_prefix(text)
+        addresses.append(Address(family, value, prefix, text.partition("/")[0]))
+    mac = end.mac_address.lower() or names.mac(topology, id, f"{end.container}.{end.interface}")
+    return Interface(
+        id=id, container=end.container, name=end.interface, network="", mac=mac, addresses=tuple(addresses)
+    )
+
+
+def cable(
+    topology: str, link: Link, ends: tuple[Interface, Interface], routes: Mapping[str, Mapping[str, tuple[Route, ...]]]
+) -> Veth:
+    """The veth pair; ``routes`` are by container and interface name. Both ends have the same MTU."""
+    first, second = (
+        End(
+            namespace=end.container,
+            name=end.name,
+            mac=end.mac,
+            mtu=link.mtu or 1500,
+            alias=mark(topology, end.id),
+            addresses=tuple(sorted(map(str, end.addresses))),
+            routes=routes.get(end.container, {}).get(end.name, ()),
+        )
+        for end in ends
+    )
+    return Veth(id=ends[0].id, end=first, peer=second)

@@ -1,0 +1,53 @@
+"""``driver: bridge``: a Linux bridge on the host, a veth pair per container, the gateway on the bridge itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netcompose.compiler import names
+from netcompose.compiler.shapes import Interface, PooledNetwork
+from netcompose.resources import Bridge, End, Resource, Route, Veth
+from netcompose.resources.names import host_interface_name, mark
+
+
+def shared(topology: str, pooled: PooledNetwork) -> Iterator[Resource]:
+    """The bridge. It has the gateways' addresses, and none on an internal network."""
+    network = pooled.network
+    id = names.bridge_id(network.name)
+    gateways = () if network.internal else tuple(sorted(f"{pool.gateway}/{pool.prefix}" for pool in pooled.pools))
+    yield Bridge(
+        id=id,
+        network=network.name,
+        name=host_interface_name(topology, id),
+        mac=names.mac(topology, id),
+        mtu=pooled.mtu,
+        alias=mark(topology, id),
+        addresses=gateways,
+    )
+
+
+def attached(
+    topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...]
+) -> Iterator[Resource]:
+    """The veth pair: one end in the container, the other a port of the bridge."""
+    alias = mark(topology, interface.id)
+    yield Veth(
+        id=interface.id,
+        end=End(
+            namespace=interface.container,
+            name=interface.name,
+            mac=interface.mac,
+            mtu=pooled.mtu,
+            alias=alias,
+            addresses=tuple(sorted(map(str, interface.addresses))),
+            routes=routes,
+        ),
+        peer=End(
+            namespace="",
+            name=host_interface_name(topology, interface.id),
+            mac=names.mac(topology, interface.container, interface.network, "port"),
+            mtu=pooled.mtu,
+            master=names.bridge_id(pooled.network.name),
+            alias=alias,
+        ),
+    )

@@ -1,0 +1,211 @@
+"""What the desired resources of a host promise: which container reaches which address of which other.
+
+A simulation of what the kernel does with the compiled addresses, routes and forwarding settings: longest-prefix
+match, hop by hop, there and back. Bridges and cables are segments; the host answers for its bridges' addresses and
+forwards nothing between networks, which are isolated. What ``exec`` commands and processes do to the routes is not
+known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netcompose.compiler.numbers import mask, parse, parse_with_prefix
+from netcompose.resources import Bridge, End, File, Namespace, Resource, Veth
+
+_HOST = ""
+#: The hop limit that Linux gives to packets (``net.ipv4.ip_default_ttl``).
+_HOPS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """``source`` reaches ``address`` of ``target``, or does not.
+
+    ``name`` is the name by which the source's hosts file knows the address (the target's own if it is there), empty
+    if it has none.
+    """
+
+    source: str
+    target: str
+    family: int
+    address: str
+    name: str
+    reaches: bool
+
+
+def promised(resources: Mapping[str, Resource]) -> tuple[Promise, ...]:
+    """For every ordered pair of containers with a namespace, one promise for each address of the target.
+
+    Sorted by source, target, family and address. A container that joins another's stack counts with its addresses.
+    """
+    world = _World(resources)
+    containers = sorted(world.owner)
+    addresses = {name: sorted(world.nodes[world.owner[name]].own) for name in containers}
+    promises = []
+    for source in containers:
+        known = names(resources, source)
+        by_address: dict[str, list[str]] = {}
+        for name, found in known.items():
+            for address in found:
+                by_address.setdefault(address, []).append(name)
+        for target in containers:
+            if target == source:
+                continue
+            for family, value, text in addresses[target]:
+                candidates = by_address.get(text, [])
+                name = target if target in candidates else min(candidates, default="")
+                reaches = world.both_ways(world.owner[source], world.owner[target], family, value)
+                promises.append(Promise(source, target, family, text, name, reaches))
+    return tuple(promises)
+
+
+def names(resources: Mapping[str, Resource], container: str) -> dict[str, tuple[str, ...]]:
+    """What a container's hosts file says: name -> addresses, in the order of the file. Loopback and multicast lines
+    at its top included; empty for a container without such a file."""
+    file = resources.get(f"file/{container}/hosts")
+    known: dict[str, tuple[str, ...]] = {}
+    if isinstance(file, File):
+        for line in file.content.splitlines():
+            words = line.partition("#")[0].split()
+            for name in words[1:]:
+                if words[0] not in known.get(name, ()):
+                    known[name] = (*known.get(name, ()), words[0])
+    return known
+
+
+@dataclass(slots=True)
+class _Hop:
+    """One line of a routing table: ``via`` 0 means that the destination itself is on the segment."""
+
+    network: int
+    prefix: int
+    metric: int
+    segment: str
+    interface: str
+    via: int
+
+
+@dataclass(slots=True)
+class _Node:
+    """A network stack. ``own`` are its addresses as (family, value, text)."""
+
+    name: str
+    forwards: frozenset[int] = frozenset()
+    own: set[tuple[int, int, str]] = field(default_factory=set)
+    by_interface: dict[tuple[str, int], list[tuple[int, int]]] = field(default_factory=dict)
+    table: dict[int, list[_Hop]] = field(default_factory=lambda: {4: [], 6: []})
+
+
+class _World:
+    """All stacks of a host, the segments between them, and the answers found so far."""
+
+    def __init__(self, resources: Mapping[str, Resource]) -> None:
+        self.owner: dict[str, str] = {}
+        self.nodes: dict[str, _Node] = {_HOST: _Node(_HOST)}
+        self._on_segment: dict[tuple[str, int, int], str] = {}
+        self._owns: set[tuple[str, int, int]] = set()
+        self._next: dict[tuple[str, int, int], tuple[_Hop, str] | None] = {}
+        for resource in resources.values():
+            if isinstance(resource, Namespace):
+                self.owner[resource.container] = resource.joins or resource.container
+                if not resource.joins:
+                    forwards = _forwarding(resource.sysctls)
+                    self.nodes[resource.container] = _Node(resource.container, forwards)
+        for id in sorted(resources):
+            resource = resources[id]
+            if isinstance(resource, Bridge):
+                end = End(_HOST, resource.name, resource.mac, up=resource.up, addresses=resource.addresses)
+                self._plug(end, resource.id)
+            elif isinstance(resource, Veth):
+                for end in (resource.end, resource.peer):
+                    if not end.master:
+                        self._plug(end, _segment(resource))
+        for node in self.nodes.values():
+            for table in node.table.values():
+                table.sort(key=lambda hop: (-hop.prefix, hop.metric, hop.interface))
+
+    def _plug(self, end: End, segment: str) -> None:
+        node = self.nodes.get(end.namespace)
+        if node is None or not end.up:
+            return
+        for text in end.addresses:
+            family, value, prefix = parse_with_prefix(text)
+            node.own.add((family, value, text.partition("/")[0]))
+            node.by_interface.setdefault((end.name, family), []).append((value, prefix))
+            self._owns.add((node.name, family, value))
+            self._on_segment.setdefault((segment, family, value), node.name)
+            metric = 0 if family == 4 else 256
+            node.table[family].append(_Hop(value & mask(family, prefix), prefix, metric, segment, end.name, 0))
+        for route in end.routes:
+            family, value, prefix = parse_with_prefix(route.to)
+            metric = route.metric or (0 if family == 4 else 1024)
+            via = parse(route.via)[1] if route.via else 0
+            node.table[family].append(_Hop(value, prefix, metric, segment, end.name, via))
+
+    def both_ways(self, source: str, target: str, family: int, value: int) -> bool:
+        """True when a packet from ``source`` arrives at the address of ``target`` and the answer comes back."""
+        if source == target:
+            return True
+        first = self._step(source, family, value)
+        if first is None:
+            return False
+        reply_to = self._source_address(source, family, value, first[0])
+        return (
+            reply_to is not None
+            and self._arrives(source, target, family, value)
+            and self._arrives(target, source, family, reply_to)
+        )
+
+    def _arrives(self, source: str, target: str, family: int, value: int) -> bool:
+        current = source
+        for _ in range(_HOPS):
+            step = self._step(current, family, value)
+            if step is None:
+                return False
+            current = step[1]
+            if (current, family, value) in self._owns:
+                return current == target
+            if family not in self.nodes[current].forwards:
+                return False
+        return False
+
+    def _step(self, node: str, family: int, value: int) -> tuple[_Hop, str] | None:
+        """The route that a stack uses for an address, and the stack that it hands the packet to."""
+        key = (node, family, value)
+        if key not in self._next:
+            self._next[key] = None
+            for hop in self.nodes[node].table[family]:
+                if value & mask(family, hop.prefix) == hop.network:
+                    receiver = self._on_segment.get((hop.segment, family, hop.via or value))
+                    self._next[key] = (hop, receiver) if receiver is not None else None
+                    break
+        return self._next[key]
+
+    def _source_address(self, node: str, family: int, value: int, hop: _Hop) -> int | None:
+        """The address that the kernel puts into the packet: one of the outgoing interface, in the subnet of the next
+        hop where there is one; any other of the stack if that interface has none."""
+        own = self.nodes[node].by_interface.get((hop.interface, family), [])
+        for address, prefix in own:
+            if (hop.via or value) & mask(family, prefix) == address & mask(family, prefix):
+                return address
+        if own:
+            return own[0][0]
+        return min((found for kind, found, _ in self.nodes[node].own if kind == family), default=None)
+
+
+def _segment(veth: Veth) -> str:
+    return veth.peer.master or veth.end.master or veth.id
+
+
+def _forwarding(sysctls: Mapping[str, str]) -> frozenset[int]:
+    """The families that a stack forwards. The kernel asks the incoming interface for IPv4, which has what ``default``
+    said when it was made, and ``all`` for IPv6 (ip_forward(), ip6_forward())."""
+    families = set()
+    keys = ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv4.conf.default.forwarding")
+    if any(sysctls.get(key, "0").strip() == "1" for key in keys):
+        families.add(4)
+    if sysctls.get("net.ipv6.conf.all.forwarding", "0").strip() == "1":
+        families.add(6)
+    return frozenset(families)

@@ -1,0 +1,238 @@
+"""Who finds whom by name: the ``hosts`` and ``resolv.conf`` files of every container (hosts(5), resolv.conf(5)).
+
+A network's lines are built once and shared by all of its containers. With a thousand containers on a network each
+file has a thousand lines, so a file that needs nothing of its own is one string for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from netcompose.compiler.numbers import parse
+from netcompose.compiler.shapes import Interface, Interfaces
+from netcompose.resources import HostFacts
+from netcompose.topology.model import Attachment, Container, Topology
+from netcompose.topology.source import Problem
+
+#: What Docker Engine writes at the top of every hosts file.
+_LOCALHOST = """\
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::\tip6-localnet
+ff00::\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+
+#: The public resolvers that Docker Engine falls back to when the host's are all loopback ones.
+_PUBLIC = {4: ("8.8.8.8", "8.8.4.4"), 6: ("2001:4860:4860::8888", "2001:4860:4860::8844")}
+
+
+class _Block(NamedTuple):
+    """One network's lines, and how many of its containers go by each name."""
+
+    text: str
+    claims: Mapping[str, int]
+
+
+class _Peers(NamedTuple):
+    """What is known of one container for those who look for it: its interfaces by network and by cable."""
+
+    networks: dict[str, Interface]
+    cables: list[Interface]
+
+
+class Resolution:
+    """The files' contents. Built once for a topology, then asked for each container.
+
+    ``owners`` maps every container to the one whose stack it has (itself, or empty for the host's);
+    ``default_networks`` maps a container and family to the network that its default route uses.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        interfaces: Interfaces,
+        owners: Mapping[str, str],
+        default_networks: Mapping[str, Mapping[int, str]],
+    ) -> None:
+        self._topology = topology
+        self._owners = owners
+        self._default_networks = default_networks
+        self._peers: dict[str, _Peers] = {}
+        self._far: dict[str, list[Interface]] = {}
+        self._index(interfaces)
+        self._blocks = self._build_blocks()
+        self._whole: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        self.problems: list[Problem] = []
+
+    def _index(self, interfaces: Interfaces) -> None:
+        by_cable: dict[str, list[Interface]] = {}
+        for container, own in interfaces.items():
+            peers = self._peers[container] = _Peers({}, [])
+            for interface in own:
+                if interface.network:
+                    peers.networks[interface.network] = interface
+                else:
+                    peers.cables.append(interface)
+                    by_cable.setdefault(interface.id, []).append(interface)
+        for ends in by_cable.values():
+            for end in ends:
+                self._far.setdefault(end.container, []).extend(far for far in ends if far is not end)
+
+    def _build_blocks(self) -> dict[str, _Block]:
+        lines: dict[str, list[str]] = {}
+        claims: dict[str, dict[str, int]] = {}
+        for name in sorted(self._peers):
+            container = self._topology.containers[name]
+            attachments = {item.network: item for item in container.networks}
+            for network, interface in self._peers[name].networks.items():
+                names = _names_on(container, attachments[network])
+                text = " ".join(names)
+                lines.setdefault(network, []).extend(f"{address.text}\t{text}\n" for address in interface.addresses)
+                count = claims.setdefault(network, {})
+                for known in names:
+                    count[known] = count.get(known, 0) + 1
+        return {network: _Block("".join(lines[network]), claims[network]) for network in lines}
+
+    def hosts(self, name: str) -> str:
+        """The ``hosts`` file of a container, joined ones included."""
+        text = self._texts.get(name)
+        if text is None:
+            container = self._topology.containers[name]
+            owner = self._owners[name]
+            if owner == name:
+                text = self._base(container)
+            else:
+                text = self.hosts(owner) + self._own_lines(owner, _own_names(container))
+            text = self._texts[name] = text + self._additions(container, owner)
+        return text
+
+    def _base(self, container: Container) -> str:
+        """Localhost, the container itself, and the peers on its networks and cables."""
+        peers = self._peers[container.name]
+        networks = sorted(peers.networks)
+        far = self._cable_lines(container.name, peers)
+        names = _own_names(container)
+        if len(networks) == 1 and not far and not peers.cables:
+            # The network's block says it all, unless somebody else on the network goes by this container's name.
+            network = networks[0]
+            block = self._blocks[network]
+            if all(block.claims[known] == 1 for known in names):
+                if network not in self._whole:
+                    self._whole[network] = _LOCALHOST + block.text
+                return self._whole[network]
+        blocks = [self._blocks[network].text for network in networks]
+        return "".join((_LOCALHOST, self._own_lines(container.name, names), *blocks, *far))
+
+    def _own_lines(self, owner: str, names: Sequence[str]) -> str:
+        text = " ".join(names)
+        addresses = [address.text for interface in self._ordered(owner) for address in interface.addresses]
+        # Debian's convention for a host without an address of its own, so that its name resolves all the same.
+        return "".join(f"{address}\t{text}\n" for address in addresses or ["127.0.1.1"])
+
+    def _ordered(self, owner: str) -> list[Interface]:
+        peers = self._peers[owner]
+        return [peers.networks[name] for name in sorted(peers.networks)] + sorted(peers.cables, key=_by_name)
+
+    def _cable_lines(self, name: str, peers: _Peers) -> list[str]:
+        lines = []
+        for far in sorted(self._far.get(name, ()), key=lambda end: (end.container, end.name)):
+            if far.container == name or not peers.networks.keys().isdisjoint(self._peers[far.container].networks):
+                continue
+            text = " ".join(_own_names(self._topology.containers[far.container]))
+            lines += [f"{address.text}\t{text}\n" for address in far.addresses]
+        return lines
+
+    def _additions(self, container: Container, owner: str) -> str:
+        if not container.links and not container.extra_hosts:
+            return ""
+        lines = []
+        for link in sorted(container.links, key=lambda link: (link.alias, link.container)):
+            addresses = self._addresses_towards(owner, self._owners.get(link.container, ""))
+            if not addresses:
+                message = f"container {link.container!r} has no address of its own that {link.alias!r} could stand for"
+                hint = "link to a container that joins a network, or whose point-to-point link has addresses"
+                self.problems.append(self._topology.source.problem(message, link.path, hint=hint))
+            lines += [f"{address}\t{link.alias}\n" for address in addresses]
+        for host, target in sorted(container.extra_hosts):
+            for address in self._extra_addresses(container, owner, target):
+                lines.append(f"{address}\t{host}\n")
+        return "".join(lines)
+
+    def _addresses_towards(self, owner: str, target: str) -> list[str]:
+        """The addresses of ``target`` as ``owner`` knows it: on shared networks, else over cables, else all."""
+        if target not in self._peers:
+            return []
+        if target == owner:
+            return ["127.0.0.1", "::1"]
+        theirs = self._peers[target].networks
+        shared = [theirs[network] for network in sorted(self._peers[owner].networks) if network in theirs]
+        cables = sorted((far for far in self._far.get(owner, ()) if far.container == target), key=_by_name)
+        for choice in (shared, cables, self._ordered(target)):
+            addresses = [address.text for interface in choice for address in interface.addresses]
+            if addresses:
+                return addresses
+        return []
+
+    def _extra_addresses(self, container: Container, owner: str, target: str) -> list[str]:
+        if target != "host-gateway":
+            return [target]
+        found = []
+        for family, network in sorted(self._default_networks.get(owner, {}).items()):
+            address = next(a for a in self._peers[owner].networks[network].addresses if a.family == family)
+            found.append(address.gateway)
+        if not found:
+            message = f"container {container.name!r} has no gateway that host-gateway could stand for"
+            hint = "join a network that is not internal, or write the address"
+            path = (*container.path, "extra_hosts")
+            self.problems.append(self._topology.source.problem(message, path, hint=hint))
+        return found
+
+    def resolv_conf(self, name: str, facts: HostFacts) -> str:
+        """The ``resolv.conf`` file of a container; ``facts`` are its host's."""
+        container = self._topology.containers[name]
+        owner = self._owners[name]
+        inherited = self._topology.containers[owner]
+        servers: Iterable[str] = container.dns or inherited.dns
+        if not servers:
+            servers = [server for server in facts.nameservers if _usable(server)]
+        if not servers:
+            addresses = (a for interface in self._ordered(owner) for a in interface.addresses)
+            servers = _PUBLIC[4] + (_PUBLIC[6] if any(a.family == 6 for a in addresses) else ())
+        search: Sequence[str] = container.dns_search or inherited.dns_search or facts.search
+        options = container.dns_options or inherited.dns_options or facts.resolver_options
+        lines = [f"nameserver {server}\n" for server in servers]
+        search = [domain for domain in search if domain != "."]
+        if search:
+            lines.append(f"search {' '.join(search)}\n")
+        if options:
+            lines.append(f"options {' '.join(options)}\n")
+        return "".join(lines)
+
+
+def _by_name(interface: Interface) -> str:
+    return interface.name
+
+
+def _own_names(container: Container) -> tuple[str, ...]:
+    return (container.name,) if container.hostname in ("", container.name) else (container.hostname, container.name)
+
+
+def _names_on(container: Container, attachment: Attachment) -> tuple[str, ...]:
+    """The names of a container on a network, without repetition."""
+    names = [container.name, container.hostname, *sorted(attachment.aliases)]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _usable(server: str) -> bool:
+    """False for a loopback address, and for a link-local one that names an interface of the host."""
+    if "%" in server:
+        return False
+    try:
+        family, value = parse(server)
+    except ValueError:
+        return False
+    return value >> 24 != 127 if family == 4 else value != 1

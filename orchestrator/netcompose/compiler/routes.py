@@ -1,0 +1,152 @@
+"""Which routes a container has: the default ones, chosen as Docker Engine chooses them, and those of ``routes:``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from netcompose.compiler.numbers import mask, parse, parse_prefix, show
+from netcompose.compiler.shapes import Interface
+from netcompose.resources import Route
+from netcompose.topology.model import Container, RouteSpec, Topology
+from netcompose.topology.source import Problem
+
+_ANYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
+#: The metric that the kernel gives an IPv6 route without one (IP6_RT_PRIO_USER).
+_DEFAULT_METRIC = {4: 0, 6: 1024}
+
+
+class Routes(NamedTuple):
+    """A container's routes by interface name, sorted; ``default`` maps a family to the network of the interface
+    that has the default route, for what a network's gateway is asked for (``host-gateway``)."""
+
+    by_interface: dict[str, tuple[Route, ...]]
+    default: dict[int, str]
+
+
+def container_routes(
+    topology: Topology, container: Container, interfaces: Sequence[Interface]
+) -> tuple[Routes, list[Problem]]:
+    """Routes and problems of a container that has a stack of its own."""
+    if not container.routes:
+        # The common case, ten thousand times.
+        return _with_defaults(interfaces, {}, set()), []
+    problems: list[Problem] = []
+    found: dict[str, list[Route]] = {}
+    own_default: set[int] = set()
+    seen: dict[tuple[str, int], RouteSpec] = {}
+    for spec in container.routes:
+        family, network, prefix = parse_prefix(_destination(spec))
+        to = f"{show(family, network)}/{prefix}"
+        metric = 0 if spec.metric == _DEFAULT_METRIC[family] else spec.metric
+        through = _interface_for(container, spec, family, interfaces)
+        if isinstance(through, str):
+            message, _, hint = through.partition("\n")
+            problems.append(topology.source.problem(message, spec.path, hint=hint))
+            continue
+        connected = [address for interface in interfaces for address in interface.addresses if address.family == family]
+        if family == 4 and not metric and any((a.network, a.prefix) == (network, prefix) for a in connected):
+            message = f"container {container.name!r} is in {to} itself, and the kernel has that route already"
+            problems.append(topology.source.problem(message, spec.path, hint="remove the route, or give it a metric"))
+            continue
+        if (to, metric) in seen:
+            message = f"container {container.name!r} has two routes to {to} with metric {metric}"
+            problems.append(topology.source.problem(message, spec.path, hint="give one of them another metric"))
+            continue
+        seen[to, metric] = spec
+        if prefix == 0:
+            own_default.add(family)
+        found.setdefault(through.name, []).append(Route(to=to, via=spec.via, metric=metric))
+    return _with_defaults(interfaces, found, own_default), problems
+
+
+def _destination(spec: RouteSpec) -> str:
+    if spec.to != "default":
+        return spec.to
+    return _ANYWHERE[6 if ":" in spec.via else 4]
+
+
+def _with_defaults(interfaces: Sequence[Interface], found: dict[str, list[Route]], own_default: set[int]) -> Routes:
+    default = {}
+    for family in (4, 6):
+        best = _default_interface(interfaces, family)
+        if best is None:
+            continue
+        interface, gateway = best
+        default[family] = interface.network
+        if family not in own_default:
+            found.setdefault(interface.name, []).append(Route(to=_ANYWHERE[family], via=gateway))
+    return Routes({name: tuple(sorted(routes)) for name, routes in found.items()}, default)
+
+
+def _default_interface(interfaces: Sequence[Interface], family: int) -> tuple[Interface, str] | None:
+    """Docker Engine's order (libnetwork, ``Endpoint.Less``): highest ``gw_priority``, then networks with both
+    families, then the network's name; internal networks never. Each family has its own choice."""
+    best: tuple[tuple[int, bool, str], Interface, str] | None = None
+    for interface in interfaces:
+        gateways = {
+            address.family: address.gateway
+            for address in interface.addresses
+            if address.gateway and address.gateway != address.text
+        }
+        if family in gateways:
+            rank = (-interface.gw_priority, len(gateways) < 2, interface.network)
+            if best is None or rank < best[0]:
+                best = (rank, interface, gateways[family])
+    return best[1:] if best is not None else None
+
+
+def _interface_for(
+    container: Container, spec: RouteSpec, family: int, interfaces: Sequence[Interface]
+) -> Interface | str:
+    """The interface of a route, or what is wrong and a hint, on two lines."""
+    if not any(address.family == family for interface in interfaces for address in interface.addresses):
+        return f"container {container.name!r} has no IPv{family} address, so it cannot have the route to {spec.to}"
+    names = ", ".join(sorted(interface.name for interface in interfaces))
+    candidates = list(interfaces)
+    if spec.interface:
+        candidates = [interface for interface in interfaces if interface.name == spec.interface]
+        if not candidates:
+            message = f"container {container.name!r} has no interface {spec.interface!r} for the route to {spec.to}"
+            return f"{message}\nits interfaces: {names}"
+    if not spec.via:
+        if not spec.interface:
+            return f"the route to {spec.to} says no way\nadd via: ADDRESS, or interface: NAME for an on-link route"
+        return candidates[0]
+    via_family, via = parse(spec.via)
+    if via_family != family:
+        return f"the route to {spec.to} has a next hop of the other address family, {spec.via}"
+    if family == 6 and via >> 118 == 0xFE80 >> 6 and len(candidates) > 1:
+        return f"the next hop {spec.via} is link-local, and every interface has such\nadd interface: one of {names}"
+    best, longest = None, -1
+    for interface in candidates:
+        for network, prefix in _on_link(container, interface, family):
+            if via & mask(family, prefix) == network and prefix > longest:
+                best, longest = interface, prefix
+    if best is not None:
+        return best
+    where = f"interface {spec.interface!r}" if spec.interface else f"any interface of container {container.name!r}"
+    return f"the next hop {spec.via} is in no subnet of {where}\nits subnets: {_subnets(candidates, family) or 'none'}"
+
+
+def _on_link(container: Container, interface: Interface, family: int) -> list[tuple[int, int]]:
+    """What the interface reaches without a router, as ``(network, prefix)``: its subnets, link-local addresses
+    where the route names the interface, and the container's own on-link routes."""
+    found = [(address.network, address.prefix) for address in interface.addresses if address.family == family]
+    if family == 6:
+        found.append((0xFE80 << 112, 10))
+    for spec in container.routes:
+        if spec.interface == interface.name and not spec.via:
+            to_family, network, prefix = parse_prefix(_destination(spec))
+            if to_family == family:
+                found.append((network, prefix))
+    return found
+
+
+def _subnets(interfaces: Sequence[Interface], family: int) -> str:
+    return ", ".join(
+        f"{show(family, address.network)}/{address.prefix} on {interface.name}"
+        for interface in interfaces
+        for address in interface.addresses
+        if address.family == family
+    )

@@ -1,0 +1,88 @@
+"""The shapes that pass between the compiler's rooms.
+
+They are named tuples: made ten thousand times in a compilation, and their classes are cheap to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from netcompose.topology.model import Network
+
+
+class Pool(NamedTuple):
+    """One subnet of a network, as integers.
+
+    ``network`` is its first address and ``prefix`` its length; automatic addresses come from ``low`` to ``high``
+    inclusive, without those in ``reserved`` (the gateway and the auxiliary addresses). ``gateway`` is a canonical
+    string. ``automatic`` tells that nobody wrote the subnet down.
+    """
+
+    family: int
+    network: int
+    prefix: int
+    low: int
+    high: int
+    gateway: str
+    reserved: frozenset[int]
+    automatic: bool = False
+
+    @property
+    def last(self) -> int:
+        """The last address of the subnet."""
+        return self.network + (1 << ((32 if self.family == 4 else 128) - self.prefix)) - 1
+
+    def contains(self, value: int) -> bool:
+        """True when the address, as an integer of this family, is in the subnet."""
+        return self.network <= value <= self.last
+
+
+class Address(NamedTuple):
+    """An address that an interface has. ``gateway`` is its subnet's, or empty (a cable, an internal network)."""
+
+    family: int
+    value: int
+    prefix: int
+    text: str
+    gateway: str = ""
+
+    @property
+    def network(self) -> int:
+        """The first address of its subnet."""
+        host_bits = (32 if self.family == 4 else 128) - self.prefix
+        return self.value >> host_bits << host_bits
+
+    def __str__(self) -> str:
+        return f"{self.text}/{self.prefix}"
+
+
+class PooledNetwork(NamedTuple):
+    """A network whose subnets are settled."""
+
+    network: Network
+    pools: tuple[Pool, ...]
+
+    @property
+    def mtu(self) -> int:
+        """In bytes; the driver's default is filled in."""
+        return self.network.mtu or 1500
+
+
+class Interface(NamedTuple):
+    """A container's interface on a network, or its end of a cable (``network`` empty), before its routes are known.
+
+    ``id`` is the resource that it becomes (a part of).
+    """
+
+    id: str
+    container: str
+    name: str
+    network: str
+    mac: str
+    addresses: tuple[Address, ...]
+    gw_priority: int = 0
+
+
+#: The interfaces of every container that has a stack of its own, in the order of the file.
+Interfaces = Mapping[str, Sequence[Interface]]

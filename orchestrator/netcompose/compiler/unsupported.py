@@ -1,0 +1,134 @@
+"""What the language has and this version does not do yet, said with the line, so that no key is ever ignored.
+
+It is a table that later work shortens: a feature that arrives takes its row away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
+
+from netcompose.compiler.networks import DRIVERS
+from netcompose.topology.model import Container, Host, Network, Topology
+from netcompose.topology.source import Path, Problem
+
+#: Where, what, and a hint.
+Finding = tuple[Path, str, str]
+
+
+def problems(topology: Topology) -> list[Problem]:
+    """One problem for each place of the topology that asks for more than this version can do."""
+    # An impairment of both ends of a link is written once.
+    found = dict.fromkeys(finding for check in _TABLE for finding in check(topology))
+    return [
+        topology.source.problem(f"{what} is not supported yet by this version", path, hint=hint, key=True)
+        for path, what, hint in found
+    ]
+
+
+def _hosts(topology: Topology) -> Iterator[Finding]:
+    hosts = list(topology.hosts.values())
+    if len(hosts) > 1:
+        yield hosts[1].path, "a topology on several hosts", "keep one host; all containers run on this machine"
+        return
+    for host in hosts:
+        if host.address:
+            yield (*host.path, "address"), "a host with an address", "leave address out: this machine is used"
+            continue
+        for item in fields(Host):
+            value = getattr(host, item.name)
+            if item.default is not MISSING and value != item.default:
+                yield (*host.path, item.name), f"{item.name!r} of a host", "leave it out: this machine is used"
+
+
+def _parents(topology: Topology) -> Iterator[Finding]:
+    for parent in topology.parents.values():
+        yield parent.path, "a parent interface", "remove it and the networks that use it"
+
+
+#: Keys of a network that no driver of this version honours, each with the value that asks for nothing.
+_NETWORK_KEYS: dict[str, object] = {
+    "parent": "",
+    "mode": "",
+    "flag": "",
+    "host_access": False,
+    "vni": 0,
+    "port": 0,
+    "encrypted": False,
+    "icc": True,
+    "masquerade": True,
+    "isolated": True,
+    "external": False,
+}
+
+
+def _networks(topology: Topology) -> Iterator[Finding]:
+    for network in topology.networks.values():
+        if network.driver not in DRIVERS:
+            yield (*network.path, "driver"), f"driver {network.driver!r}", "use one of: " + ", ".join(sorted(DRIVERS))
+            continue
+        for key, nothing in _NETWORK_KEYS.items():
+            if getattr(network, key) != nothing:
+                yield (*network.path, key), _said(network, key), "leave it out"
+
+
+def _said(network: Network, key: str) -> str:
+    value = getattr(network, key)
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{key}: {shown} of network {network.name!r}"
+
+
+def _containers(topology: Topology) -> Iterator[Finding]:
+    for container in topology.containers.values():
+        path = container.path
+        if container.image:
+            hint = "leave it out: a container without an image is a namespace that runs programs of the host"
+            yield (*path, "image"), "'image'", hint
+        for key in container.engine:
+            yield (*path, key), f"{key!r} of a container", "leave it out"
+        if container.ports:
+            hint = "leave it out, and reach the container by its own address from this machine"
+            yield (*path, "ports"), "a published port", hint
+        yield from _impairments(container)
+        for key in container.sysctls:
+            if _of_one_interface(key):
+                hint = "set it for all or default, or with exec: [[sysctl, -w, ...]]"
+                yield (*path, "sysctls", key), f"the sysctl of one interface, {key},", hint
+        if container.network_mode == "host":
+            yield from _files_of_host_mode(container)
+
+
+def _impairments(container: Container) -> Iterator[Finding]:
+    for attachment in container.networks:
+        if attachment.impairment is not None:
+            yield attachment.impairment.path, "an impairment", "leave it out"
+
+
+def _of_one_interface(key: str) -> bool:
+    parts = key.split(".")
+    return (
+        len(parts) > 4
+        and parts[:2] in (["net", "ipv4"], ["net", "ipv6"])
+        and parts[2] in ("conf", "neigh")
+        and parts[3] not in ("all", "default", "lo")
+    )
+
+
+def _files_of_host_mode(container: Container) -> Iterator[Finding]:
+    hint = "leave it out: with network_mode host the container reads the host's own files"
+    for key in ("dns", "dns_search", "dns_options", "extra_hosts", "links"):
+        if getattr(container, key):
+            yield (*container.path, key), f"{key!r} with network_mode host", hint
+
+
+def _links(topology: Topology) -> Iterator[Finding]:
+    for link in topology.links:
+        ends = [topology.containers.get(end.container) for end in (link.a, link.b)]
+        if len({end.host for end in ends if end is not None}) > 1:
+            yield link.path, "a link between two hosts", "put both containers on one host"
+        for end in (link.a, link.b):
+            if end.impairment is not None:
+                yield end.impairment.path, "an impairment", "leave it out"
+
+
+_TABLE: tuple[Callable[[Topology], Iterator[Finding]], ...] = (_hosts, _parents, _networks, _containers, _links)

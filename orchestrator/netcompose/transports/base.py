@@ -1,0 +1,63 @@
+"""What the executor and the commands know of a host: a dozen methods, wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from netcompose.planner.plan import Change
+from netcompose.resources import ContainerState, ExecTarget, Observation
+
+#: Called with (changes done, changes in all, the last one's address).
+Progress = Callable[[int, int, str], None]
+
+
+class Connection(Protocol):
+    """One host's agent. Implemented by the Agent itself, in this process, and by ``RemoteAgent`` over a stream.
+
+    Every method raises the errors of errors.py; one that goes over a stream also ``HostUnreachable`` when the peer is
+    gone or silent, and ``ProtocolError`` when it is not understood.
+    """
+
+    def hello(self) -> dict[str, Any]:
+        """Who answers: ``version``, ``python``, ``pid``."""
+
+    def features(self) -> dict[str, str]:
+        """What the host's kernel and programs can do: feature -> empty, or why not."""
+
+    def observe(self, topology: str) -> Observation:
+        """The host as it is, as far as it concerns this topology."""
+
+    def lock(self, topology: str, owner: str) -> None:
+        """Keep other runs off the host until :meth:`unlock` or the end of the connection."""
+
+    def unlock(self) -> None:
+        """End the run."""
+
+    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None = None) -> None:
+        """Carry out this host's changes; nothing is put back by itself when one fails."""
+
+    def confirm(self) -> None:
+        """The run is verified and stays."""
+
+    def rollback(self) -> None:
+        """Bring everything that the run touched back to what it was."""
+
+    def states(self, topology: str) -> list[ContainerState]:
+        """The state of every container's process."""
+
+    def run(
+        self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0
+    ) -> tuple[int, bytes, bytes]:
+        """Run a command in a container: exit status, stdout, stderr. ``timeout`` is in seconds."""
+
+    def run_many(
+        self, topology: str, jobs: Sequence[tuple[ExecTarget, Sequence[str]]], timeout: float = 60.0
+    ) -> list[tuple[int, bytes, bytes]]:
+        """Run one command in each of many containers side by side; the answers in the order of the jobs."""
+
+    def logs(self, topology: str, container: str, tail: int | None = None) -> bytes:
+        """What a container's command has printed."""
+
+    def close(self) -> None:
+        """End the connection; an unconfirmed run is rolled back, and the lock is given back."""

@@ -1,0 +1,173 @@
+"""An agent at the other end of a stream: the sandbox's now, one behind SSH later."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from netcompose.agent.protocol import (
+    SIDE_BY_SIDE,
+    Channel,
+    Stream,
+    StreamEnded,
+    bytes_from_data,
+    error_from_data,
+    observation_from_data,
+)
+from netcompose.errors import HostUnreachable, ProtocolError
+from netcompose.planner.plan import Change
+from netcompose.planner.serialise import change_to_data
+from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
+from netcompose.transports.base import Progress
+
+#: Seconds until the agent's first word; for an answer; and for the next sign of life while it makes changes, of
+#: which one may be the stop of a process with a long grace period.
+START_TIMEOUT = 20.0
+ANSWER_TIMEOUT = 60.0
+APPLY_TIMEOUT = 600.0
+
+
+class RemoteAgent:
+    """A :class:`~netcompose.transports.base.Connection` over a stream. ``host`` is for messages.
+
+    One request at a time. After ``HostUnreachable`` or ``ProtocolError`` the connection is of no further use.
+    """
+
+    def __init__(self, host: str, stream: Stream, *, start_timeout: float = START_TIMEOUT) -> None:
+        """Wait for the agent's first word; raises ``HostUnreachable`` with what came instead."""
+        self.host = host
+        self._channel = Channel(stream)
+        self._last = 0
+        self._open = True
+        try:
+            self._channel.await_marker(start_timeout)
+        except StreamEnded as ended:
+            self.close()
+            said = ended.partial.decode("utf-8", "replace").strip()
+            raise HostUnreachable(
+                f"host {host}: the agent did not start" + (f"; instead came: {said[-300:]}" if said else "")
+            ) from None
+        except TimeoutError:
+            self.close()
+            raise HostUnreachable(f"host {host}: the agent did not answer within {start_timeout:g} s") from None
+        except ProtocolError:
+            self.close()
+            raise
+
+    def _call(
+        self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float = ANSWER_TIMEOUT
+    ) -> Any:
+        if not self._open:
+            raise HostUnreachable(f"host {self.host}: the connection is closed")
+        self._last += 1
+        try:
+            self._channel.send({"id": self._last, "method": method, "params": params}, timeout)
+            while True:
+                message = self._channel.receive(timeout)
+                if message.get("id") != self._last:
+                    raise ProtocolError(f"host {self.host}: an answer to something else: the stream is broken")
+                if "progress" not in message:
+                    break
+                if progress is not None:
+                    step = message["progress"]
+                    progress(step["done"], step["total"], step["text"])
+        except StreamEnded:
+            self.close()
+            raise HostUnreachable(
+                f"host {self.host}: the connection was lost during {method}",
+                hint="the agent takes back what was not confirmed; run `netcompose plan` to see the state",
+            ) from None
+        except TimeoutError:
+            self.close()
+            raise HostUnreachable(f"host {self.host}: no answer to {method} within {timeout:g} s") from None
+        except BaseException:
+            # Half an exchange (Ctrl-C, a broken frame): what comes next would be taken for the next answer.
+            self.close()
+            raise
+        if "error" in message:
+            raise error_from_data(message["error"])
+        if "result" not in message:
+            raise ProtocolError(f"host {self.host}: an answer without a result: the stream is broken")
+        return message["result"]
+
+    def hello(self) -> dict[str, Any]:
+        """Who answers: ``version``, ``python``, ``pid``."""
+        return dict(self._call("hello", {}))
+
+    def features(self) -> dict[str, str]:
+        """What the host can do: feature -> empty, or why not."""
+        return dict(self._call("features", {}))
+
+    def observe(self, topology: str) -> Observation:
+        """The host as it is, as far as it concerns this topology."""
+        data = self._call("observe", {"topology": topology})
+        try:
+            return observation_from_data(data)
+        except ValueError as error:
+            raise self._misunderstood("observe", error) from error
+
+    def lock(self, topology: str, owner: str) -> None:
+        """Keep other runs off the host until :meth:`unlock` or the end of the connection."""
+        self._call("lock", {"topology": topology, "owner": owner})
+
+    def unlock(self) -> None:
+        """End the run."""
+        self._call("unlock", {})
+
+    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None = None) -> None:
+        """Carry out this host's changes; nothing is put back by itself when one fails."""
+        data = [change_to_data(change) for change in changes]
+        self._call("apply", {"topology": topology, "changes": data}, progress, APPLY_TIMEOUT)
+
+    def confirm(self) -> None:
+        """The run is verified and stays."""
+        self._call("confirm", {})
+
+    def rollback(self) -> None:
+        """Bring everything that the run touched back to what it was."""
+        self._call("rollback", {}, timeout=APPLY_TIMEOUT)
+
+    def states(self, topology: str) -> list[ContainerState]:
+        """The state of every container's process."""
+        data = self._call("states", {"topology": topology})
+        try:
+            return [from_data(ContainerState, item) for item in data]
+        except ValueError as error:
+            raise self._misunderstood("states", error) from error
+
+    def run(
+        self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0
+    ) -> tuple[int, bytes, bytes]:
+        """Run a command in a container: exit status, stdout, stderr. ``timeout`` is in seconds."""
+        return self.run_many(topology, [(target, argv)], timeout)[0]
+
+    def run_many(
+        self, topology: str, jobs: Sequence[tuple[ExecTarget, Sequence[str]]], timeout: float = 60.0
+    ) -> list[tuple[int, bytes, bytes]]:
+        """Run one command in each of many containers side by side; the answers in the order of the jobs."""
+        data = [{"target": to_data(target), "argv": list(argv)} for target, argv in jobs]
+        params = {"topology": topology, "jobs": data, "timeout": timeout}
+        # The agent watches the commands' own time; this is for an agent that does not.
+        patience = timeout * (1 + len(jobs) // SIDE_BY_SIDE) + ANSWER_TIMEOUT
+        answers = self._call("run_many", params, timeout=patience)
+        return [
+            (int(item["status"]), bytes_from_data(item["stdout"]), bytes_from_data(item["stderr"])) for item in answers
+        ]
+
+    def logs(self, topology: str, container: str, tail: int | None = None) -> bytes:
+        """What a container's command has printed."""
+        return bytes_from_data(self._call("logs", {"topology": topology, "container": container, "tail": tail}))
+
+    def close(self) -> None:
+        """End the connection; the agent rolls an unconfirmed run back and gives its lock back."""
+        if self._open:
+            self._open = False
+            with contextlib.suppress(OSError):
+                self._channel.stream.close()
+
+    def _misunderstood(self, method: str, error: ValueError) -> ProtocolError:
+        return ProtocolError(
+            f"host {self.host}: the answer to {method} is not understood: {error}",
+            hint="use the same version of netcompose on both sides",
+        )

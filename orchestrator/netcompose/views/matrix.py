@@ -1,0 +1,222 @@
+"""Who reaches whom: what was measured beside what the topology promises, for ``rehearse``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netcompose.views.jsontext import json_text
+from netcompose.views.terminal import Paint, count, fold_names, natural_key, printable
+
+#: One character for all the ways from one container to another.
+REACHES, PARTLY, APART, LOST, EXTRA = "+", "o", ".", "!", "?"
+_LEGEND = {
+    REACHES: "reaches, as promised",
+    PARTLY: "reaches in some ways, as promised (listed below)",
+    APART: "does not reach, as promised",
+    LOST: "promised, but does not reach",
+    EXTRA: "reaches, but is not promised",
+}
+#: Up to so many containers get a row and a column each; more are put together where they behave alike.
+_SINGLE = 30
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way from one container to another. ``how`` is ``address`` or ``name``; ``family`` is 4 or 6."""
+
+    source: str
+    target: str
+    how: str
+    family: int
+    promised: bool
+    measured: bool
+
+
+def differing(cells: Sequence[Cell]) -> list[Cell]:
+    """The ways that are not as promised, by source and target."""
+    return sorted((cell for cell in cells if cell.promised != cell.measured), key=_order)
+
+
+def matrix_text(cells: Sequence[Cell], *, colour: bool = False) -> str:
+    """The grid (rows reach columns), its legend, and every difference in words.
+
+    More than 30 containers are folded: those that reach, and are reached by, the same others are one row.
+    """
+    if not cells:
+        return "Nothing to measure: no container reaches another by a network or a link.\n"
+    paint = Paint(colour)
+    symbols = _symbols(cells)
+    blocks = [_grid_text(symbols, paint)]
+    partly = _partly_lines(cells, symbols)
+    if partly:
+        blocks.append("\n".join(["As promised, not in every way:", *("  " + line for line in partly)]))
+    wrong = differing(cells)
+    if wrong:
+        head = paint(f"{count(len(wrong), 'difference')} from what the topology promises:", "bold", "red")
+        blocks.append("\n".join([head, *("  " + line for line in difference_words(wrong))]))
+    else:
+        blocks.append(paint(f"{count(len(cells), 'measurement')}, all as the topology promises.", "green"))
+    return "\n\n".join(blocks) + "\n"
+
+
+def matrix_markdown(cells: Sequence[Cell]) -> str:
+    """The grid as a table, differences as a list."""
+    from netcompose.views.plan_markdown import escape
+
+    symbols = _symbols(cells)
+    classes = _classes(symbols)
+    names = [escape(fold_names(members, most=4)) for members in classes]
+    text = "### Reachability\n\n"
+    if cells:
+        numbers = [str(i) for i in range(1, len(classes) + 1)]
+        text += "| from \\ to | " + " | ".join(numbers) + " |\n|---|" + ":-:|" * len(classes) + "\n"
+        for number, (name, row) in enumerate(zip(names, classes, strict=True), 1):
+            marks = (f"`{mark}`" if (mark := _between(symbols, row, column)) else " " for column in classes)
+            text += f"| {number} {name} | " + " | ".join(marks) + " |\n"
+        used = set(symbols.values())
+        text += "\n" + ", ".join(f"`{symbol}` {words}" for symbol, words in _LEGEND.items() if symbol in used) + "\n\n"
+    wrong = differing(cells)
+    if not wrong:
+        return text + f"{count(len(cells), 'measurement')}, all as the topology promises.\n"
+    text += f"**{count(len(wrong), 'difference')} from what the topology promises:**\n\n"
+    return text + "".join(f"- {escape(line)}\n" for line in difference_words(wrong))
+
+
+def matrix_json(cells: Sequence[Cell]) -> str:
+    """``{"cells": [...], "differences": [...]}``; cells have the names of :class:`Cell`."""
+    ordered = sorted(cells, key=_order)
+    return json_text(
+        {"cells": [_data(c) for c in ordered], "differences": [_data(c) for c in ordered if c.promised != c.measured]}
+    )
+
+
+def difference_words(cells: Sequence[Cell]) -> list[str]:
+    """``web1 does not reach db by name over IPv4 and IPv6, although it is promised``: one line per pair and verdict."""
+    groups: dict[tuple[str, str, bool], list[Cell]] = {}
+    for cell in sorted(cells, key=_order):
+        groups.setdefault((cell.source, cell.target, cell.measured), []).append(cell)
+    lines = []
+    for (source, target, measured), members in groups.items():
+        verb = "reaches" if measured else "does not reach"
+        rest = ", although it is not promised" if measured else ", although it is promised"
+        lines.append(f"{printable(source)} {verb} {printable(target)} {_ways(members)}{rest}")
+    return lines
+
+
+def _order(cell: Cell) -> tuple[object, ...]:
+    return natural_key(cell.source), natural_key(cell.target), cell.how, cell.family
+
+
+def _data(cell: Cell) -> dict[str, object]:
+    return {
+        "source": cell.source,
+        "target": cell.target,
+        "how": cell.how,
+        "family": cell.family,
+        "promised": cell.promised,
+        "measured": cell.measured,
+    }
+
+
+def _ways(cells: Sequence[Cell]) -> str:
+    by_how: dict[str, list[str]] = {}
+    for cell in cells:
+        by_how.setdefault(cell.how, []).append(f"IPv{cell.family}")
+    return " and ".join(f"by {how} over {' and '.join(sorted(set(by_how[how])))}" for how in sorted(by_how))
+
+
+def _symbols(cells: Sequence[Cell]) -> dict[tuple[str, str], str]:
+    """What one character can say of each ordered pair; a difference outweighs everything."""
+    ways: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        ways.setdefault((cell.source, cell.target), []).append(cell)
+    return {pair: _symbol(members) for pair, members in ways.items()}
+
+
+def _symbol(cells: Sequence[Cell]) -> str:
+    if any(cell.promised and not cell.measured for cell in cells):
+        return LOST
+    if any(cell.measured and not cell.promised for cell in cells):
+        return EXTRA
+    reached = [cell.measured for cell in cells]
+    return REACHES if all(reached) else PARTLY if any(reached) else APART
+
+
+def _names(symbols: dict[tuple[str, str], str]) -> list[str]:
+    return sorted({name for pair in symbols for name in pair}, key=natural_key)
+
+
+def _classes(symbols: dict[tuple[str, str], str]) -> list[list[str]]:
+    """The containers as rows: each alone, or (beyond 30) those together that no symbol tells apart."""
+    names = _names(symbols)
+    if len(names) <= _SINGLE:
+        return [[name] for name in names]
+    classes: list[list[str]] = []
+    for name in names:
+        for members in classes:
+            if _alike(symbols, names, members, name):
+                members.append(name)
+                break
+        else:
+            classes.append([name])
+    return classes
+
+
+def _alike(symbols: dict[tuple[str, str], str], names: Sequence[str], members: Sequence[str], other: str) -> bool:
+    one = members[0]
+    get = symbols.get
+    within = get((one, members[1])) if len(members) > 1 else get((one, other))
+    if not get((one, other)) == get((other, one)) == within:
+        return False
+    return all(
+        get((one, name)) == get((other, name)) and get((name, one)) == get((name, other))
+        for name in names
+        if name not in (one, other)
+    )
+
+
+def _between(symbols: dict[tuple[str, str], str], row: Sequence[str], column: Sequence[str]) -> str:
+    """The symbol from one class to another, empty for a container and itself (and for a pair not measured)."""
+    return next((symbols[a, b] for a in row for b in column if a != b and (a, b) in symbols), "")
+
+
+def _grid_text(symbols: dict[tuple[str, str], str], paint: Paint) -> str:
+    classes = _classes(symbols)
+    names = [fold_names(members, most=4) for members in classes]
+    used = set(symbols.values())
+    colours = {LOST: "red", EXTRA: "red", REACHES: "green"}
+    if len(classes) == 1 and len(used) == 1:
+        words = _LEGEND[next(iter(used))]
+        return f"{len(_names(symbols))} containers, each to each other: {words}\n  {names[0]}"
+    width = len(str(len(classes)))
+    left = max(len(name) for name in names)
+    digits = [" " * (width + 1 + left) + "".join(f" {i:>{width}}" for i in range(1, len(classes) + 1))]
+    for number, (name, row) in enumerate(zip(names, classes, strict=True), 1):
+        marks = []
+        for column in classes:
+            mark = _between(symbols, row, column)
+            marks.append(
+                " " * width + paint(mark, *([colours[mark]] if mark in colours else [])) if mark else " " * (width + 1)
+            )
+        digits.append((f"{number:>{width}} {name.ljust(left)}" + "".join(marks)).rstrip())
+    legend = [f"  {symbol} {words}" for symbol, words in _LEGEND.items() if symbol in used]
+    return "\n".join([*digits, "", *legend])
+
+
+def _partly_lines(cells: Sequence[Cell], symbols: dict[tuple[str, str], str]) -> list[str]:
+    """``reached by address over IPv4 only: ...`` with the pairs that have it in common."""
+    ways: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if symbols[cell.source, cell.target] == PARTLY and cell.measured:
+            ways.setdefault((cell.source, cell.target), []).append(cell)
+    common: dict[str, dict[str, list[str]]] = {}
+    for (source, target), members in sorted(ways.items(), key=lambda i: (natural_key(i[0][0]), natural_key(i[0][1]))):
+        common.setdefault(_ways(members), {}).setdefault(source, []).append(target)
+    lines = []
+    for how, sources in sorted(common.items()):
+        alike: dict[str, list[str]] = {}
+        for source, targets in sources.items():
+            alike.setdefault(fold_names(targets, most=8), []).append(source)
+        lines += [f"only {how}: {fold_names(who, most=8)} -> {targets}" for targets, who in alike.items()]
+    return lines
