@@ -95,7 +95,11 @@ def topologies() -> list[str]:
 
 
 def prune(topology: str) -> None:
-    """Remove the folders of a topology that are empty."""
-    for folder, _, _ in os.walk(topology_dir(topology), topdown=False):
+    """Remove the folders of a topology that are empty, and files that a crash left half-written."""
+    remove(os.path.join(ROOT, "host.json.new"))
+    for folder, _, names in os.walk(topology_dir(topology), topdown=False):
+        for name in names:
+            if name.endswith(".json.new"):
+                remove(os.path.join(folder, name))
         with contextlib.suppress(OSError):
             os.rmdir(folder)

@@ -124,11 +124,11 @@ def owner(command: str, topology: str) -> str:
 def carry_out(executor: Executor, plan: Plan) -> None:
     """Apply a plan with progress on a terminal, and say what was done."""
     from netcompose.cli.progress import Progress
-    from netcompose.views.plan_text import counts_text
+    from netcompose.views.plan_text import done_text
 
     with Progress(sys.stderr, len(plan.changes)) as progress, interruptible():
         executor.apply(plan, progress.step)
-    sys.stdout.write(f"Done: {counts_text(plan)}.\n")
+    sys.stdout.write(f"Done: {done_text(plan)}.\n")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ def waits_for(drafts: Draft) -> dict[str, set[str]]:
     """For each change the ids of the changes that have to be carried out before it.
 
     - What is made or changed waits for what it requires.
-    - What is removed waits for its dependents to be removed or moved off it.
+    - What is removed waits for its dependents to be removed or moved off it. One that depended for the order alone
+      and is made anew is not waited for: it may itself wait for what takes the removed one's name.
     - Who takes a name waits for the one who gives it up.
     """
     edges: dict[str, set[str]] = {id: set() for id in drafts}
@@ -26,7 +27,8 @@ def waits_for(drafts: Draft) -> dict[str, set[str]]:
             kept = set(after.claims()) if after is not None else set()
             released.update((claim, id) for claim in before.claims() if claim not in kept)
             for requirement in before.requires():
-                dependents.setdefault(requirement.id, []).append(id)
+                if after is None or not requirement.order_only:
+                    dependents.setdefault(requirement.id, []).append(id)
     for id, (actions, before, after) in drafts.items():
         if after is not None:
             needs = {requirement.id for requirement in after.requires()}

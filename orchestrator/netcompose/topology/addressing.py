@@ -28,6 +28,9 @@ class Block(NamedTuple):
         """Whether two prefixes share an address."""
         return self.version == other.version and self.first <= other.last and other.first <= self.last
 
+    def __str__(self) -> str:
+        return f"{text(self.version, self.first)}/{self.length}"
+
     @property
     def network_address(self) -> int | None:
         """The address that no host can have: IPv4's network address, IPv6's subnet-router anycast (RFC 4291, 2.6.1).

@@ -113,6 +113,15 @@ def prefixlen(prefix: str) -> int:
     return ipaddress.ip_network(prefix, strict=False).prefixlen
 
 
+class _Undefined(StrictUndefined):
+    """Also refused where Python wants a whole number: ``range(nothing)``."""
+
+    __slots__ = ()
+
+    def __index__(self) -> int:
+        return int(self._fail_with_undefined_error())
+
+
 def render(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Fill the template in.
 
@@ -120,7 +129,7 @@ def render(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
     ``problem`` with ``message``, ``line``, ``undefined`` (a name or empty) and ``hint``.
     """
     environment = SandboxedEnvironment(
-        undefined=StrictUndefined,
+        undefined=_Undefined,
         extensions=[_Lines],
         keep_trailing_newline=True,
         trim_blocks=True,

@@ -33,7 +33,7 @@ _TYPES = {
 _ELSEWHERE = {
     "services": "containers", "nodes": "containers", "machines": "hosts", "servers": "hosts",
     "ip": "ipv4_address", "ipv4": "ipv4_address", "ipv6": "ipv6_address", "mac": "mac_address", "alias": "aliases",
-    "ipam": "subnets", "cidr": "subnet", "type": "driver", "kind": "driver", "env": "environment", "cmd": "command",
+    "ipam": "subnets", "cidr": "subnets", "type": "driver", "kind": "driver", "env": "environment", "cmd": "command",
     "dns_options": "dns_opt", "dns_opts": "dns_opt", "endpoint": "endpoints", "image_name": "image",
     "container_name": "hostname", "iface": "interface_name", "published_ports": "ports", "vxlan_id": "vni",
     "net": "network_mode", "network": "networks", "subnet": "subnets", "link": "links", "port": "ports",
@@ -208,9 +208,10 @@ def _unknown(key: str, path: Path) -> str:
 
 
 def _unknown_hint(key: str, known: list[str]) -> str:
-    other = _ELSEWHERE.get(key.lower())
-    if other in known:
-        return f"did you mean '{other}'?"
+    other = _ELSEWHERE.get(key.lower(), "")
+    for name in (other, other.removesuffix("s")):
+        if name in known:
+            return f"did you mean '{name}'?"
     return did_you_mean(key, known) or f"known here: {choices(known, most=12)}"
 
 

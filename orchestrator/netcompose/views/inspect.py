@@ -171,6 +171,10 @@ def _tree(value: Any, indent: str) -> list[str]:
                 lines += [f"{indent}{name}:", *_tree(inner, indent + "  ")]
             elif isinstance(inner, list) and any(isinstance(item, (list, Mapping)) for item in inner):
                 lines += [f"{indent}{name}:", *(f"{indent}  - {_scalar(item)}" for item in inner)]
+            elif key == "command" and isinstance(inner, list):
+                import shlex
+
+                lines.append(f"{indent}{name}: {printable(shlex.join(inner))}")
             else:
                 lines.append(f"{indent}{name}: {_scalar(inner)}")
     return lines

@@ -18,7 +18,7 @@ _LEGEND = {
     EXTRA: "reaches, but is not promised",
 }
 #: Up to so many containers get a row and a column each; more are put together where they behave alike.
-_SINGLE = 30
+_SINGLE = 16
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def differing(cells: Sequence[Cell]) -> list[Cell]:
 def matrix_text(cells: Sequence[Cell], *, colour: bool = False) -> str:
     """The grid (rows reach columns), its legend, and every difference in words.
 
-    More than 30 containers are folded: those that reach, and are reached by, the same others are one row.
+    More than 16 containers are folded: those that reach, and are reached by, the same others are one row.
     """
     if not cells:
         return "Nothing to measure: no container reaches another by a network or a link.\n"
@@ -148,7 +148,7 @@ def _names(symbols: dict[tuple[str, str], str]) -> list[str]:
 
 
 def _classes(symbols: dict[tuple[str, str], str]) -> list[list[str]]:
-    """The containers as rows: each alone, or (beyond 30) those together that no symbol tells apart."""
+    """The containers as rows: each alone, or (beyond 16) those together that no symbol tells apart."""
     names = _names(symbols)
     if len(names) <= _SINGLE:
         return [[name] for name in names]
@@ -164,10 +164,10 @@ def _classes(symbols: dict[tuple[str, str], str]) -> list[list[str]]:
 
 
 def _alike(symbols: dict[tuple[str, str], str], names: Sequence[str], members: Sequence[str], other: str) -> bool:
+    # Likeness to one member is likeness to all: each of them has the same symbols as the first.
     one = members[0]
     get = symbols.get
-    within = get((one, members[1])) if len(members) > 1 else get((one, other))
-    if not get((one, other)) == get((other, one)) == within:
+    if get((one, other)) != get((other, one)):
         return False
     return all(
         get((one, name)) == get((other, name)) and get((name, one)) == get((name, other))

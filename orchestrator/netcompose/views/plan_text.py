@@ -39,6 +39,13 @@ def plan_text(plan: Plan, *, file: str = "topology.yaml", colour: bool = False, 
     return "\n\n".join(blocks) + "\n"
 
 
+def done_text(plan: Plan) -> str:
+    """The same once it has been carried out: ``2 deleted, 1 replaced, 14 created``."""
+    words = {"delete": "deleted", "replace": "replaced", "update": "updated", "create": "created"}
+    summary = plan.summary()
+    return ", ".join(f"{summary[action]} {done}" for action, done in words.items() if summary[action]) or "nothing"
+
+
 def counts_text(plan: Plan) -> str:
     """``2 to delete, 1 to replace, 14 to create``; what removes comes first, zeros are left out."""
     summary = plan.summary()

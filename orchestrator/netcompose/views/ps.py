@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +42,7 @@ def ps_rows(
     networks: dict[str, dict[str, tuple[str, ...]]] = {}
     for item in plugged(live):
         bare = (address.partition("/")[0] for address in item.end.addresses)
-        addresses = tuple(sorted(bare, key=lambda a: (ipaddress.ip_address(a).version, a)))
+        addresses = tuple(sorted(bare, key=lambda a: (":" in a, a)))
         own = networks.setdefault(item.container, {})
         own[item.label] = own.get(item.label, ()) + addresses
     joins = {r.container: r.joins for r in live.values() if isinstance(r, Namespace)}

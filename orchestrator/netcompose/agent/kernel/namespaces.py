@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Iterator
+from typing import Callable, Iterator
 
 from netcompose.agent.kernel import rtnl, syscalls
 from netcompose.agent.kernel.netlink import Socket
@@ -135,27 +135,25 @@ class Namespaces:
             os.close(fd)
 
 
-def prepare_directory() -> tuple[bool, bool]:
+def prepare_directory(note: Callable[[bool, bool], None]) -> None:
     """Make ``/run/netns`` as ip-netns(8) does: a shared mount of its own, so that names are seen everywhere.
 
-    Returns (made the folder, made the mount), which :func:`restore_directory` takes back.
+    ``note`` is told (folder is made, mount is made) before anything is, so that a crash in between leaves nothing
+    that :func:`restore_directory` would not take back.
     """
-    made_folder = False
-    try:
-        os.mkdir(NETNS_DIR, 0o755)
-        made_folder = True
-    except FileExistsError:
-        pass
-    made_mount = False
     try:
         syscalls.mount("", NETNS_DIR, "none", syscalls.MS_SHARED | syscalls.MS_REC)
+        return
     except OSError as error:
-        if error.errno != errno.EINVAL:
+        # No such folder, or one that is no mount.
+        if error.errno not in (errno.ENOENT, errno.EINVAL):
             raise
-        syscalls.mount(NETNS_DIR, NETNS_DIR, "none", syscalls.MS_BIND | syscalls.MS_REC)
-        made_mount = True
-        syscalls.mount("", NETNS_DIR, "none", syscalls.MS_SHARED | syscalls.MS_REC)
-    return made_folder, made_mount
+    missing = not os.path.isdir(NETNS_DIR)
+    note(missing, True)
+    if missing:
+        os.mkdir(NETNS_DIR, 0o755)
+    syscalls.mount(NETNS_DIR, NETNS_DIR, "none", syscalls.MS_BIND | syscalls.MS_REC)
+    syscalls.mount("", NETNS_DIR, "none", syscalls.MS_SHARED | syscalls.MS_REC)
 
 
 def restore_directory(made_folder: bool, made_mount: bool) -> None:

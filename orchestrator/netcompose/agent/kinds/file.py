@@ -54,8 +54,9 @@ class FileKind:
     def _write(context: Context, resource: File) -> None:
         folder = os.path.dirname(resource.path)
         if not os.path.isdir(NETNS_FILES):
-            os.makedirs(NETNS_FILES, exist_ok=True)
+            # Noted first: a crash in between must not leave a folder that nobody takes back.
             context.remember(files_folder=True)
+            os.makedirs(NETNS_FILES, exist_ok=True)
         rundir.remember_container(context.topology, resource.container)
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)

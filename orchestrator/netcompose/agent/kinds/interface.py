@@ -50,7 +50,12 @@ def wire(context: Context, end: End, index: int) -> Iterator[Operation]:
     yield Netlink(netns, rtnl.change_link(rtnl.link_attributes(alias=end.alias), index=index, up=end.up))
     for address in end.addresses:
         yield Netlink(netns, rtnl.add_address(address, index))
-    for route in end.routes:
+    yield from _add_routes(netns, index, end)
+
+
+def _add_routes(netns: str, index: int, end: End) -> Iterator[Operation]:
+    """On-link routes first: a next hop may be reachable only by one of them."""
+    for route in sorted(end.routes, key=lambda route: bool(route.via)):
         yield Netlink(netns, rtnl.add_route(route.to, route.via, route.metric, index, ROUTE_PROTOCOL))
 
 
@@ -82,8 +87,7 @@ def change(context: Context, live: End, desired: End, paths: frozenset[str]) -> 
             if (route.to, route.metric) not in kept:
                 yield Netlink(netns, rtnl.delete_route(route.to, route.via, route.metric, index), GONE)
         if desired.up:
-            for route in desired.routes:
-                yield Netlink(netns, rtnl.add_route(route.to, route.via, route.metric, index, ROUTE_PROTOCOL))
+            yield from _add_routes(netns, index, desired)
 
 
 def change_addresses(netns: str, index: int, live: tuple[str, ...], desired: tuple[str, ...]) -> Iterator[Operation]:

@@ -61,8 +61,7 @@ class NamespaceKind:
 
     @staticmethod
     def _create(context: Context, resource: Namespace) -> None:
-        folder, mount = namespaces.prepare_directory()
-        context.remember(netns_folder=folder, netns_mount=mount)
+        namespaces.prepare_directory(lambda folder, mount: context.remember(netns_folder=folder, netns_mount=mount))
         # Before the name: if we are killed between name and namespace, this says that the name is ours.
         rundir.remember_container(context.topology, resource.container)
         if resource.joins:

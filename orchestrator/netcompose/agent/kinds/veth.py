@@ -49,7 +49,7 @@ class VethKind:
         return not container, "{}.{}".format(container, link.name)
 
     def create(self, context: Context, resource: Veth) -> Iterator[Operation]:
-        """Make the pair with both ends in place and the port in its bridge, then wire the ends."""
+        """Make the pair with both ends in place, put the port into its bridge, then wire the container's end."""
         end, peer = resource.end, resource.peer
         index = self._index(context, end)
         if peer.namespace:
@@ -62,14 +62,16 @@ class VethKind:
             )
             yield from wire(context, peer, peer_index)
         else:
-            attributes = common(context, peer) + rtnl.link_attributes(master=master_index(context, peer))
+            # The container's end is the pair's first: the kernel heeds the index asked for a second end only if the
+            # first one's is asked for too (veth_newlink), and the host's indexes are not ours to choose.
             yield Netlink(
                 "",
                 rtnl.create_veth(
-                    attributes, self._attributes(context, end), index=peer.ifindex, up=peer.up, peer_index=index
+                    self._attributes(context, end), common(context, peer), index=index, peer_index=peer.ifindex
                 ),
             )
-            yield Netlink("", rtnl.change_link(rtnl.link_attributes(alias=peer.alias), name=peer.name))
+            port = rtnl.link_attributes(master=master_index(context, peer), alias=peer.alias)
+            yield Netlink("", rtnl.change_link(port, name=peer.name, up=peer.up))
             yield label(context, resource.id, peer.name)
         yield from wire(context, end, index)
 

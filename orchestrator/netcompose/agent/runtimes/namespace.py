@@ -268,12 +268,13 @@ def live(topology: str, container: str) -> Optional[Process]:
     process = resource_from_data(recorded["process"])
     if not isinstance(process, Process):
         return None
-    if not records.alive(recorded):
-        ended = records.read(directory, records.STATE) or {}
-        if not ended.get("final"):
-            return None
+    ended = records.read(directory, records.STATE) or {}
+    if ended.get("final"):
+        # Its init may still be on its way out.
         if records.should_run(process.restart, ended["exit_code"], ended["restarts"], ended["stopped"]):
             return None
+    elif not records.alive(recorded):
+        return None
     if process.namespace and recorded["netns"] != _inode(netns_name(topology, process.namespace)):
         return replace(process, namespace=GONE)
     return process
@@ -339,7 +340,7 @@ def state(topology: str, container: str) -> ContainerState:
         return ContainerState(container, "wired" if wired else "absent")
     known = records.read(directory, records.STATE) or {}
     started, restarts = known.get("started", 0.0), known.get("restarts", 0)
-    running = records.alive(recorded)
+    running = records.alive(recorded) and not known.get("final")
     if running and known.get("status") != "exited":
         return ContainerState(container, "running", recorded["pid"], started=started, restarts=restarts)
     if known.get("status") == "exited":

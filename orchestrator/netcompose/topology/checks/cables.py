@@ -64,7 +64,7 @@ def check_cable_addresses(topology: Topology) -> Iterator[Problem]:
         for side, end in enumerate((link.a, link.b)):
             path: Path = (*link.path, "addresses", side)
             for text in end.addresses:
-                message, hint = misfit(block(text), text, text.partition("/")[0])
+                message, hint = misfit(block(text), str(block(text)), text.partition("/")[0])
                 known = (end.container, *number(text.partition("/")[0]))
                 if not message and known in taken:
                     message = f"{end.container} has the address {text.partition('/')[0]} twice"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netcompose.topology.addressing import Block, block, number
+from netcompose.topology.addressing import text as show
 from netcompose.topology.checks.common import hosts_of, line_of, members
 from netcompose.topology.interfaces import cable_ends
 from netcompose.topology.model import Network, Subnet, Topology
@@ -89,15 +90,19 @@ def misfit(own: Block, subnet: str, address: str) -> tuple[str, str]:
     """(message, hint) when no host of a subnet can have an address, else two empty texts."""
     version, value = number(address)
     if version != own.version:
-        return f"{address} is IPv{version}, the subnet {subnet} is IPv{own.version}", ""
+        return f"{address} is IPv{version}, the subnet {subnet} is IPv{own.version}", "both are of one family"
     if not own.holds(version, value):
-        return f"{address} is outside the subnet {subnet}", ""
+        return f"{address} is outside the subnet {subnet}", _extent(own)
     if value == own.network_address:
         name = "network address" if version == 4 else "router anycast address (RFC 4291)"
         return f"{address} is the {name} of {subnet}", "no host can have it; take another one"
     if value == own.broadcast_address:
         return f"{address} is the broadcast address of {subnet}", "no host can have it; take another one"
     return "", ""
+
+
+def _extent(own: Block) -> str:
+    return f"it goes from {show(own.version, own.first)} to {show(own.version, own.last)}"
 
 
 _Placed = tuple[Block, str, str, Path]  # block, prefix, network or cable, where
