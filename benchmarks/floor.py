@@ -1,7 +1,7 @@
 """The floor: the kernel work of ``netcompose up``, and of its observation, with nothing around it.
 
-A program of its own that shares no code with netcompose: ``struct``, sockets, a few system calls, no YAML, no checks, no
-decoding, no verification. Whatever brings this shape up has to have the kernel do this much.
+A program of its own that shares no code with netcompose: ``struct``, sockets, a few system calls, no YAML, no
+checks, no decoding, no verification. Whatever brings this shape up has to have the kernel do this much.
 
     python benchmarks/floor.py build N     make the shape of N containers (shape.py) with the marks of netcompose
     python benchmarks/floor.py dump        read links, addresses and routes of every named namespace and of the

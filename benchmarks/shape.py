@@ -1,7 +1,7 @@
 """What every contender builds: containers on bridges, 100 on each, and a cable between each pair of containers.
 
-Container number i is ``c<i>`` with ``eth0`` on bridge i // 100; ``eth1`` of c0 is cabled to ``eth1`` of c1, c2 to c3 and
-so on. Each container has one address and a default route, each bridge its gateway's address, each cable a /30.
+Container number i is ``c<i>`` with ``eth0`` on bridge i // 100; ``eth1`` of c0 is cabled to ``eth1`` of c1, c2 to c3
+and so on. Each container has one address and a default route, each bridge its gateway's address, each cable a /30.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from netcompose.transports.sandbox import Sandbox
 
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
@@ -99,7 +100,7 @@ def test_a_process_has_namespaces_files_and_a_name_of_its_own(host):
 
 def test_the_command_starts_like_a_service(host):
     code = (
-        'import os, signal, sys; print(os.environ["A"], os.environ["HOME"], os.environ["HOSTNAME"], "PATH" in os.environ,'
+        'import os, signal, sys; e = os.environ; print(e["A"], e["HOME"], e["HOSTNAME"], "PATH" in e,'
         "os.getcwd(), sys.stdin.read() == '', os.getsid(0) == os.getpid(), signal.getsignal(signal.SIGPIPE).name,"
         "sorted(os.listdir('/proc/self/fd')), signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
     )
@@ -206,8 +207,9 @@ def test_restart_policies_that_end(any_host, policy, script, restarts, code):
     found = any_host.python(f"""
         process = web("sh", "-c", "echo run; {script}", restart={policy!r})
         runtime.start("t", process)
-        print(json.dumps([b"".join(runtime.logs("t", "web", follow=True)).decode().count("run"),
-            runtime.state("t", "web").restarts, runtime.state("t", "web").exit_code, runtime.live("t", "web") == process]))
+        runs = text(follow=True).count("run")
+        state = runtime.state("t", "web")
+        print(json.dumps([runs, state.restarts, state.exit_code, runtime.live("t", "web") == process]))
     """)
     assert found == [restarts + 1, restarts, code, True]
 
@@ -352,6 +354,34 @@ def test_the_user_is_taken_with_all_its_groups(any_host):
     assert said.startswith("uid=1234 gid=5") and "(root)" not in said
 
 
+@needs_root
+def test_the_callers_own_groups_are_not_handed_down(any_host):
+    code = (
+        PRELUDE
+        + """
+runtime.start("t", web("id", "-G", user="1234:5"))
+until(lambda: runtime.state("t", "web").status == "exited")
+"""
+    )
+    with_groups = ["setpriv", "--groups", "0,7,8", sys.executable, "-c", code]
+    any_host(*with_groups, env={"PYTHONPATH": str(PACKAGE)})
+    assert any_host.python("print(text())") == 5
+
+
+def test_a_zombie_is_not_alive(any_host):
+    """Where the host's first process does not reap, an ended init stays in the process table."""
+    any_host.python("""
+        import subprocess
+        from netcompose.agent.runtimes import records
+        child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        known = records.identity(child.pid)
+        assert records.alive(known)
+        child.stdin.close()
+        until(lambda: open(f"/proc/{child.pid}/stat").read().split()[2] == "Z")
+        assert not records.alive(known)
+    """)
+
+
 def test_without_a_second_user_id_the_reason_is_given():
     with Sandbox("server4", user_namespace=True) as sandbox:
         said = Host(sandbox).python('print(failure(runtime.start, "t", P("web", "true", user="1234")))')
@@ -365,7 +395,10 @@ TARGET = 'ExecTarget("web", "t-web", "webhost", {"A": "b"}, "/tmp")'
 def test_a_command_runs_inside_the_container(host, running):
     said = host.python(f"""
         if {running}: runtime.start("t", web("sleep", "1000"))
-        script = "hostname; getent hosts nine; echo $A $HOSTNAME; pwd; ip -br link | wc -l; ls /sys/class/net | wc -l; ps -e | wc -l; echo err >&2; exit 6"
+        script = '''
+            hostname; getent hosts nine; echo $A $HOSTNAME; pwd
+            ip -br link | wc -l; ls /sys/class/net | wc -l; ps -e | wc -l; echo err >&2; exit 6
+        '''
         status, out, err = runtime.run_captured("t", {TARGET}, ["sh", "-c", script], timeout=20)
         print(json.dumps([status, out.decode().split(), err.decode()]))
     """)
@@ -420,7 +453,11 @@ def test_output_of_any_size_is_read_and_bounded(any_host):
 
 def test_an_attached_command_has_the_callers_streams(any_host):
     done = any_host.sandbox.run(
-        [sys.executable, "-c", PRELUDE + f"sys.exit(runtime.attach('t', {TARGET}, ['sh', '-c', 'cat; kill -TERM $$']))"],
+        [
+            sys.executable,
+            "-c",
+            PRELUDE + f"sys.exit(runtime.attach('t', {TARGET}, ['sh', '-c', 'cat; kill -TERM $$']))",
+        ],
         input="typed\n",
         env={"PYTHONPATH": str(PACKAGE)},
     )
@@ -428,7 +465,9 @@ def test_an_attached_command_has_the_callers_streams(any_host):
 
 
 def test_logs_follow_until_the_end(any_host):
-    any_host.python('runtime.start("t", web("sh", "-c", "for n in 1 2 3; do echo line $n; sleep 0.1; done; printf end"))')
+    any_host.python(
+        'runtime.start("t", web("sh", "-c", "for n in 1 2 3; do echo line $n; sleep 0.1; done; printf end"))'
+    )
     assert any_host.python("print(text(follow=True))") == "line 1\nline 2\nline 3\nend\n"
     assert any_host.python("print(text(tail=2))") == "line 3\nend\n"
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from netcompose.errors import HostUnreachable, NotPermitted
 from netcompose.transports.sandbox import Sandbox
 
@@ -86,7 +87,8 @@ def test_traffic_flows_inside(host):
 def test_where_there_is_no_overlay_etc_is_a_folder_of_links(host):
     code = (
         "import os; from netcompose.transports import sandbox_host as h; from netcompose.agent.kernel import syscalls\n"
-        "os.mkdir('/run/x'); syscalls.mount('x', '/run/x', 'tmpfs'); open('/run/x/hosts', 'w').write('192.0.2.5 five')\n"
+        "os.mkdir('/run/x'); syscalls.mount('x', '/run/x', 'tmpfs')\n"
+        "open('/run/x/hosts', 'w').write('192.0.2.5 five')\n"
         "h.linked_etc('/run/x')"
     )
     output(host, sys.executable, "-c", code, env={"PYTHONPATH": PACKAGE})
@@ -214,12 +216,17 @@ def test_without_root_it_is_the_same():
     code = (
         "from netcompose.transports.sandbox import Sandbox\n"
         "with Sandbox('mine') as s:\n"
-        "    r = s.run(['sh', '-ec', 'hostname; id -u; ip link add br0 type bridge; ip netns add a; mkdir -p /etc/netns/a;'\n"
-        "               'echo 192.0.2.9 nine > /etc/netns/a/hosts; ip netns exec a getent hosts nine; ls /sys/class/net'])\n"
+        "    r = s.run(['sh', '-ec', '''hostname; id -u; ip link add br0 type bridge; ip netns add a\n"
+        "        mkdir -p /etc/netns/a; echo 192.0.2.9 nine > /etc/netns/a/hosts\n"
+        "        ip netns exec a getent hosts nine; ls /sys/class/net'''])\n"
         "    print(r.stdout, r.stderr, s.connection.hello()['version'], s.notes, s.user_namespace)"
     )
     done = subprocess.run(
-        [*nobody, python, "-c", code], env={**os.environ, "PYTHONPATH": PACKAGE}, capture_output=True, text=True, cwd="/"
+        [*nobody, python, "-c", code],
+        env={**os.environ, "PYTHONPATH": PACKAGE},
+        capture_output=True,
+        text=True,
+        cwd="/",
     )
     assert done.stderr == ""
     words = done.stdout.split()

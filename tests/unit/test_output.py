@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from netcompose.agent.runtimes import output
 
 
@@ -38,9 +39,7 @@ def test_each_line_has_the_time_of_its_first_piece(log):
     out = writer()
     out.write(b"a\nb", 0.25)
     out.write(b"c\n", 1.5)
-    assert text(directory, timestamps=True) == (
-        b"1970-01-01T00:00:00.250000Z a\n1970-01-01T00:00:00.250000Z bc\n"
-    )
+    assert text(directory, timestamps=True) == (b"1970-01-01T00:00:00.250000Z a\n1970-01-01T00:00:00.250000Z bc\n")
 
 
 @pytest.mark.parametrize(
@@ -89,9 +88,7 @@ def test_following_reads_through_rotations_to_the_end(log):
     running = threading.Event()
     running.set()
     got = []
-    reader = threading.Thread(
-        target=lambda: got.extend(output.read(str(directory), follow=running.is_set))
-    )
+    reader = threading.Thread(target=lambda: got.extend(output.read(str(directory), follow=running.is_set)))
     reader.start()
     sent = []
     for number in range(40):

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from netcompose import errors
 from netcompose.agent import protocol
 from netcompose.agent.protocol import Channel, Stream, StreamEnded, error_from_data, error_to_data
@@ -267,7 +268,7 @@ def test_a_peer_that_dies_is_named():
 
 
 @pytest.mark.parametrize(
-    "frame", [b"\xff\xff\xff\xff", b"\0\0\0\x02[]", b"\0\0\0\x02{x", b"\0\0\0\x09{\"id\": 9}"], ids=repr
+    "frame", [b"\xff\xff\xff\xff", b"\0\0\0\x02[]", b"\0\0\0\x02{x", b'\0\0\0\x09{"id": 9}'], ids=repr
 )
 def test_a_broken_stream_is_said_to_be_broken(frame):
     there, back = os.pipe(), os.pipe()
@@ -318,6 +319,36 @@ def test_a_controller_that_goes_away_cancels_what_is_going_on(served):
     assert len(failure) == 1
 
 
+def test_a_half_closed_stream_cancels_too():
+    """What a lost SSH channel looks like: nothing more comes, though what is written still goes somewhere."""
+    agent = StandIn()
+    to_agent, to_controller = os.pipe(), os.pipe()
+    thread = threading.Thread(target=serve, args=(agent, to_agent[0], to_controller[1]))
+    thread.start()
+    channel = Channel(Stream(to_controller[0], to_agent[1]))
+    channel.await_marker(5)
+    params = {"topology": "waits", "changes": [change_to_data(CHANGE)]}
+    channel.send({"id": 1, "method": "apply", "params": params})
+    assert channel.receive(5)["progress"]["done"] == 1
+    os.close(to_agent[1])
+    agent.go_on.set()
+    assert agent.closed.wait(5)
+    thread.join(5)
+    assert agent.cancelled == "Cancelled"
+
+
+def test_after_an_interrupted_exchange_the_connection_is_of_no_use(served):
+    _, remote = served
+
+    def interrupt(*step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        remote.apply("t", [CHANGE], interrupt)
+    with pytest.raises(HostUnreachable, match="closed"):
+        remote.hello()
+
+
 def test_an_unknown_method_is_refused(served):
     _, remote = served
     with pytest.raises(ProtocolError, match="no method"):
@@ -338,6 +369,13 @@ sys.exit(__main__.main())
 """
 
 
+def _caught(function):
+    try:
+        return function()
+    except NetcomposeError as error:
+        return error
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_program_keeps_its_stream_clean_and_ends_by_signal(number):
     code = PROGRAM.format(tests=os.path.dirname(__file__))
@@ -345,12 +383,14 @@ def test_the_program_keeps_its_stream_clean_and_ends_by_signal(number):
         remote = RemoteAgent("h", Stream(os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno())))
         remote.confirm()  # prints
         assert remote.hello()["pid"] == process.pid
-        waiting = threading.Thread(target=lambda: pytest.raises(HostUnreachable, remote.rollback))
+        lost = []
+        waiting = threading.Thread(target=lambda: lost.append(_caught(remote.rollback)))
         waiting.start()
         time.sleep(0.1)
         process.send_signal(number)
         assert process.wait(5) == 0
         waiting.join()
+        assert [type(error) for error in lost] == [HostUnreachable]
         assert process.stderr.read() == b"noise on stdout\nclosed\n"
 
 

@@ -8,6 +8,7 @@ import os
 from netcompose.agent import rundir
 from netcompose.agent.kernel import namespaces
 from netcompose.agent.kinds.file import NETNS_FILES
+from netcompose.agent.runtimes import namespace as runtime
 from netcompose.resources.names import netns_name
 
 _HOST_RECORD = os.path.join(rundir.ROOT, "host.json")
@@ -22,6 +23,7 @@ def tidy(topology: str, known: namespaces.Namespaces) -> None:
             os.rmdir(folder)
         if not os.path.lexists(os.path.join(namespaces.NETNS_DIR, name)) and not os.path.lexists(folder):
             rundir.forget_container(topology, container)
+    runtime.sweep(topology)
     rundir.prune(topology)
     if rundir.topologies():
         return

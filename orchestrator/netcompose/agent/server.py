@@ -41,8 +41,11 @@ class Served(Protocol):
     def close(self) -> None: ...
 
 
-class Cancelled(Exception):
-    """The controller is gone or asked to stop while a request was worked on."""
+class Cancelled(BaseException):
+    """The controller is gone or asked to stop while a request was worked on.
+
+    Like KeyboardInterrupt no ``Exception``: raised at any point, it must not be taken for a failure of that point.
+    """
 
 
 def serve(agent: Served, read_fd: int, write_fd: int) -> None:

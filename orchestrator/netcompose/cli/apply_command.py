@@ -57,13 +57,7 @@ def _with_secrets(plan: Plan, args: argparse.Namespace) -> Plan:
 
 
 def _asked(args: argparse.Namespace) -> int:
-    topology = common.load_topology(args)
-    common.refuse_unsupported(topology)
-    with (
-        common.reach(common.hosts_of(args, topology)) as executor,
-        executor.locked(topology.name, common.owner("apply", topology.name)),
-    ):
-        plan = common.make(executor, topology).plan
+    with common.locked_plan(args, "apply") as (executor, plan):
         common.print_plan(plan, args)
         common.refuse_problems(plan)
         if not plan.changes:

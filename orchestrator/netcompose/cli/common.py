@@ -104,6 +104,18 @@ def make(executor: Executor, topology: Topology) -> Planned:
     return Planned(topology, live, desired, make_plan(topology.name, wanted, live, desired.moved))
 
 
+@contextlib.contextmanager
+def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Executor, Plan]]:
+    """The hosts of the command line's topology, locked, and the plan for them."""
+    topology = load_topology(args)
+    refuse_unsupported(topology)
+    with (
+        reach(hosts_of(args, topology)) as executor,
+        executor.locked(topology.name, owner(command, topology.name)),
+    ):
+        yield executor, make(executor, topology).plan
+
+
 def refuse_problems(plan: Plan) -> None:
     """Raise if something on a host is in the way of the plan."""
     if plan.problems:

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         for name in catalog.names():
             sys.stdout.write(f"{name}\n")
             for parameter in catalog.parameters(name):
-                sys.stdout.write(f"    {parameter}\n")
+                sys.stdout.write(f"    {parameter.name}={parameter.default}  {parameter.description}\n")
         return 0
     text = catalog.read(args.topology) if args.topology else catalog.starter()
     path = common.file_of(args)

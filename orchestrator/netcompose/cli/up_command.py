@@ -15,13 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plan and apply; nothing is printed of a file that the live state agrees with but one line."""
     common.output_of(args, "text")
-    topology = common.load_topology(args)
-    common.refuse_unsupported(topology)
-    with (
-        common.reach(common.hosts_of(args, topology)) as executor,
-        executor.locked(topology.name, common.owner("up", topology.name)),
-    ):
-        plan = common.make(executor, topology).plan
+    with common.locked_plan(args, "up") as (executor, plan):
         common.print_plan(plan, args, full=args.full)
         common.refuse_problems(plan)
         if plan.changes:

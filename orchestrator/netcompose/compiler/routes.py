@@ -35,17 +35,17 @@ def container_routes(
     found: dict[str, list[Route]] = {}
     own_default: set[int] = set()
     seen: dict[tuple[str, int], RouteSpec] = {}
+    reach = _Reach(container, interfaces)
     for spec in container.routes:
         family, network, prefix = parse_prefix(_destination(spec))
         to = f"{show(family, network)}/{prefix}"
         metric = 0 if spec.metric == _DEFAULT_METRIC[family] else spec.metric
-        through = _interface_for(container, spec, family, interfaces)
+        through = reach.interface_for(spec, family)
         if isinstance(through, str):
             message, _, hint = through.partition("\n")
             problems.append(topology.source.problem(message, spec.path, hint=hint))
             continue
-        connected = [address for interface in interfaces for address in interface.addresses if address.family == family]
-        if family == 4 and not metric and any((a.network, a.prefix) == (network, prefix) for a in connected):
+        if family == 4 and not metric and (network, prefix) in reach.connected:
             message = f"container {container.name!r} is in {to} itself, and the kernel has that route already"
             problems.append(topology.source.problem(message, spec.path, hint="remove the route, or give it a metric"))
             continue
@@ -96,51 +96,76 @@ def _default_interface(interfaces: Sequence[Interface], family: int) -> tuple[In
     return best[1:] if best is not None else None
 
 
-def _interface_for(
-    container: Container, spec: RouteSpec, family: int, interfaces: Sequence[Interface]
-) -> Interface | str:
-    """The interface of a route, or what is wrong and a hint, on two lines."""
-    if not any(address.family == family for interface in interfaces for address in interface.addresses):
-        return f"container {container.name!r} has no IPv{family} address, so it cannot have the route to {spec.to}"
-    names = ", ".join(sorted(interface.name for interface in interfaces))
-    candidates = list(interfaces)
-    if spec.interface:
-        candidates = [interface for interface in interfaces if interface.name == spec.interface]
-        if not candidates:
-            message = f"container {container.name!r} has no interface {spec.interface!r} for the route to {spec.to}"
+class _Reach:
+    """What a container reaches without a router, read once so that a route is found by look-ups: a router of a full
+    mesh has as many interfaces as routes."""
+
+    def __init__(self, container: Container, interfaces: Sequence[Interface]) -> None:
+        self._container = container
+        self._interfaces = interfaces
+        self._by_name = {interface.name: interface for interface in interfaces}
+        self._families = {address.family for interface in interfaces for address in interface.addresses}
+        #: (family, prefix) -> network -> the first interface on it; longest prefixes are asked first.
+        self._tables: dict[tuple[int, int], dict[int, Interface]] = {}
+        self.connected: set[tuple[int, int]] = set()
+        for interface in interfaces:
+            for address in interface.addresses:
+                self._add(address.family, address.network, address.prefix, interface)
+                if address.family == 4:
+                    self.connected.add((address.network, address.prefix))
+        for spec in container.routes:
+            if spec.interface in self._by_name and not spec.via:
+                self._add(*parse_prefix(_destination(spec)), self._by_name[spec.interface])
+        self._lengths = sorted(self._tables, key=lambda key: -key[1])
+
+    def _add(self, family: int, network: int, prefix: int, interface: Interface) -> None:
+        self._tables.setdefault((family, prefix), {}).setdefault(network, interface)
+
+    def interface_for(self, spec: RouteSpec, family: int) -> Interface | str:
+        """The interface of a route, or what is wrong and a hint, on two lines."""
+        name = self._container.name
+        if family not in self._families:
+            return f"container {name!r} has no IPv{family} address, so it cannot have the route to {spec.to}"
+        names = ", ".join(sorted(self._by_name))
+        given = self._by_name.get(spec.interface)
+        if spec.interface and given is None:
+            message = f"container {name!r} has no interface {spec.interface!r} for the route to {spec.to}"
             return f"{message}\nits interfaces: {names}"
-    if not spec.via:
-        if not spec.interface:
-            return f"the route to {spec.to} says no way\nadd via: ADDRESS, or interface: NAME for an on-link route"
-        return candidates[0]
-    via_family, via = parse(spec.via)
-    if via_family != family:
-        return f"the route to {spec.to} has a next hop of the other address family, {spec.via}"
-    if family == 6 and via >> 118 == 0xFE80 >> 6 and len(candidates) > 1:
-        return f"the next hop {spec.via} is link-local, and every interface has such\nadd interface: one of {names}"
-    best, longest = None, -1
-    for interface in candidates:
-        for network, prefix in _on_link(container, interface, family):
-            if via & mask(family, prefix) == network and prefix > longest:
-                best, longest = interface, prefix
-    if best is not None:
-        return best
-    where = f"interface {spec.interface!r}" if spec.interface else f"any interface of container {container.name!r}"
-    return f"the next hop {spec.via} is in no subnet of {where}\nits subnets: {_subnets(candidates, family) or 'none'}"
+        if not spec.via:
+            if given is None:
+                return f"the route to {spec.to} says no way\nadd via: ADDRESS, or interface: NAME for an on-link route"
+            return given
+        via_family, via = parse(spec.via)
+        if via_family != family:
+            return f"the route to {spec.to} has a next hop of the other address family, {spec.via}"
+        if family == 6 and via >> 118 == 0xFE80 >> 6:
+            # Every interface has a link-local address.
+            if given is None and len(self._interfaces) > 1:
+                message = f"the next hop {spec.via} is link-local, and every interface has such"
+                return f"{message}\nadd interface: one of {names}"
+            return given or self._interfaces[0]
+        found = self._on_link(family, via) if given is None else self._on(given, family, via)
+        if found is not None:
+            return found
+        where = f"interface {spec.interface!r}" if given else f"any interface of container {name!r}"
+        subnets = _subnets([given] if given else self._interfaces, family)
+        return f"the next hop {spec.via} is in no subnet of {where}\nits subnets: {subnets or 'none'}"
 
+    def _on_link(self, family: int, via: int) -> Interface | None:
+        for key in self._lengths:
+            if key[0] == family and (found := self._tables[key].get(via & mask(family, key[1]))):
+                return found
+        return None
 
-def _on_link(container: Container, interface: Interface, family: int) -> list[tuple[int, int]]:
-    """What the interface reaches without a router, as ``(network, prefix)``: its subnets, link-local addresses
-    where the route names the interface, and the container's own on-link routes."""
-    found = [(address.network, address.prefix) for address in interface.addresses if address.family == family]
-    if family == 6:
-        found.append((0xFE80 << 112, 10))
-    for spec in container.routes:
-        if spec.interface == interface.name and not spec.via:
-            to_family, network, prefix = parse_prefix(_destination(spec))
-            if to_family == family:
-                found.append((network, prefix))
-    return found
+    def _on(self, interface: Interface, family: int, via: int) -> Interface | None:
+        """The interface if it reaches the next hop by itself, whatever other interfaces reach."""
+        networks = [(a.network, a.prefix) for a in interface.addresses if a.family == family]
+        for spec in self._container.routes:
+            if spec.interface == interface.name and not spec.via:
+                to_family, network, prefix = parse_prefix(_destination(spec))
+                if to_family == family:
+                    networks.append((network, prefix))
+        return interface if any(via & mask(family, prefix) == network for network, prefix in networks) else None
 
 
 def _subnets(interfaces: Sequence[Interface], family: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import AbstractSet, Mapping, Optional
 
 from netcompose.planner.diff import Found, differences, value_at
 from netcompose.planner.disturbance import Disturbances
@@ -35,7 +35,9 @@ def make_plan(
         )
         changes += host_plan.changes()
         problems += host_plan.problems()
-    changes.sort(key=lambda change: (change.stage, change.address))
+    # Twice, because the first finds them almost in order, and comparing pairs costs more than both.
+    changes.sort(key=lambda change: change.address)
+    changes.sort(key=lambda change: change.stage)
     return Plan(topology=topology, changes=tuple(changes), problems=tuple(problems))
 
 
@@ -153,12 +155,12 @@ class _HostPlan:
     def changes(self) -> list[Change]:
         """The host's changes, not yet in the order of execution."""
         order = {id: (draft.actions, draft.before, draft.after) for id, draft in self._drafts.items()}
-        stage = stages(order)
         waits = waits_for(order)
+        stage = stages(order, waits)
         disturbances = Disturbances(self._live, {id: draft.actions for id, draft in self._drafts.items()})
         return [self._change(draft, stage[id], waits[id], disturbances) for id, draft in self._drafts.items()]
 
-    def _change(self, draft: _Draft, stage: int, waits: set[str], disturbances: Disturbances) -> Change:
+    def _change(self, draft: _Draft, stage: int, waits: AbstractSet[str], disturbances: Disturbances) -> Change:
         replaced = draft.actions == REPLACE
         forcing = [item.difference.path for item in draft.found if item.declared.changes == BY_REPLACEMENT]
         return Change(
@@ -181,9 +183,11 @@ class _HostPlan:
 
     def problems(self) -> list[PlanProblem]:
         """Names that a change needs and somebody else has."""
-        found = []
+        found: list[PlanProblem] = []
+        if not self._foreign:
+            return found
         for id, draft in sorted(self._drafts.items()):
-            if draft.after is None or not self._foreign:
+            if draft.after is None:
                 continue
             held = set(draft.before.claims()) if draft.before is not None else set()
             for claim in draft.after.claims():

@@ -25,7 +25,7 @@ def schema_text() -> str:
 
 
 def check(value: Any, source: Source) -> list[Problem]:
-    """Every way in which a document is not of the schema's shape, in file order; empty: it is."""
+    """Every way in which a document is not of the schema's shape, in no particular order; empty: it is."""
     from netcompose.topology._accepts import Refused, validate
 
     try:

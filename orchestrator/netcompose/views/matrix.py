@@ -9,9 +9,10 @@ from netcompose.views.jsontext import json_text
 from netcompose.views.terminal import Paint, count, fold_names, natural_key, printable
 
 #: One character for all the ways from one container to another.
-REACHES, PARTLY, APART, LOST, EXTRA = "+", "o", ".", "!", "?"
+REACHES, ADDRESS, PARTLY, APART, LOST, EXTRA = "+", "a", "o", ".", "!", "?"
 _LEGEND = {
     REACHES: "reaches, as promised",
+    ADDRESS: "reaches by address, has no name for it, as promised",
     PARTLY: "reaches in some ways, as promised (listed below)",
     APART: "does not reach, as promised",
     LOST: "promised, but does not reach",
@@ -140,7 +141,10 @@ def _symbol(cells: Sequence[Cell]) -> str:
     if any(cell.measured and not cell.promised for cell in cells):
         return EXTRA
     reached = [cell.measured for cell in cells]
-    return REACHES if all(reached) else PARTLY if any(reached) else APART
+    if all(reached) or not any(reached):
+        return REACHES if all(reached) else APART
+    # The ordinary case between routed segments: names are known on one's own networks only.
+    return ADDRESS if all(cell.measured == (cell.how == "address") for cell in cells) else PARTLY
 
 
 def _names(symbols: dict[tuple[str, str], str]) -> list[str]:
@@ -217,6 +221,6 @@ def _partly_lines(cells: Sequence[Cell], symbols: dict[tuple[str, str], str]) ->
     for how, sources in sorted(common.items()):
         alike: dict[str, list[str]] = {}
         for source, targets in sources.items():
-            alike.setdefault(fold_names(targets, most=8), []).append(source)
-        lines += [f"only {how}: {fold_names(who, most=8)} -> {targets}" for targets, who in alike.items()]
+            alike.setdefault(fold_names(targets, most=5), []).append(source)
+        lines += [f"only {how}: {fold_names(who, most=5)} -> {targets}" for targets, who in alike.items()]
     return lines

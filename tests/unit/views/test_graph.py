@@ -3,6 +3,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from netcompose.topology.model import Attachment, Container, Host, Link, LinkEnd, Network, Parent, Subnet, Topology
 from netcompose.topology.source import Position, Source
 from netcompose.views.graph import dot, mermaid
@@ -74,7 +75,7 @@ def test_compiled_addresses_replace_the_stated_ones() -> None:
 LABEL = r'"(?:[\w .,:/()%+=-]|#\d+;|<br/>)+"'
 NODE = rf"[cnp]\d+(?:\[{LABEL}\]|\(\[{LABEL}\]\)|\[/{LABEL}/\])"
 LINE = re.compile(
-    rf'flowchart LR|\s+(?:{NODE}|[cnp]\d+ (?:---|===|-\.-)(?:\|{LABEL}\|)? [cnp]\d+|subgraph g\d+\[{LABEL}\]|end)'
+    rf"flowchart LR|\s+(?:{NODE}|[cnp]\d+ (?:---|===|-\.-)(?:\|{LABEL}\|)? [cnp]\d+|subgraph g\d+\[{LABEL}\]|end)"
 )
 
 

@@ -64,20 +64,43 @@ def test_a_loss_is_not_hidden_by_an_unpromised_success() -> None:
 
 def test_ways_that_differ_as_promised_are_listed() -> None:
     found = [
-        replace(c, promised=False, measured=False) if c.how == "name" and "c" in (c.source, c.target) else c
+        replace(c, promised=False, measured=False) if c.family == 6 and "c" in (c.source, c.target) else c
         for c in cells(["a", "b", "c"])
     ]
     text = matrix_text(found)
     assert "1 a   + o\n" in text
-    assert "only by address over IPv4 and IPv6: a, b -> c\n" in text
-    assert "only by address over IPv4 and IPv6: c -> a, b\n" in text
+    assert "  o reaches in some ways, as promised (listed below)\n" in text
+    assert "only by address over IPv4 and by name over IPv4: a, b -> c\n" in text
+    assert "only by address over IPv4 and by name over IPv4: c -> a, b\n" in text
 
 
-def test_thirty_containers_fit_a_terminal() -> None:
-    text = matrix_text(cells([f"container{i}" for i in range(1, 31)], lambda a, b: a != "container7", (4,)))
-    lines = text.split("\n")
-    assert all(len(line) <= 110 for line in lines)
-    assert lines[7] == " 7 container7 " + "  ." * 6 + "   " + "  ." * 23 
+def test_reached_by_address_without_a_name_has_its_own_symbol() -> None:
+    found = [replace(c, promised=c.how == "address", measured=c.how == "address") for c in cells(["a", "b"])]
+    text = matrix_text(found)
+    assert text.startswith("    1 2\n1 a   a\n2 b a\n\n  a reaches by address, has no name for it, as promised\n")
+    assert "only by" not in text
+    only4 = [replace(c, promised=False, measured=False) if c.family == 6 else c for c in found]
+    assert "1 a   o\n" in matrix_text(only4), "by address, but over one family only"
+
+
+def test_sixteen_containers_have_a_row_each() -> None:
+    names = [f"container{i}" for i in range(1, 17)]
+    lines = matrix_text(cells(names, lambda a, b: a != "container7", (4,))).split("\n")
+    assert all(len(line) <= 100 for line in lines)
+    assert lines[7] == " 7 container7 " + "  ." * 6 + "   " + "  ." * 9
+    assert len(lines) == 1 + 16 + 6
+
+
+def test_thirty_containers_are_a_small_grid_and_one_that_differs_stands_alone() -> None:
+    found = cells([*(f"pc{i}" for i in range(1, 29)), "core1", "core2"], lambda a, b: "core2" not in (a, b), (4,))
+    text = matrix_text(with_measured(found, "pc3", "core1", False, how="name"))
+    assert text.startswith(
+        "               1 2 3 4\n"
+        "1 core1          . + +\n"
+        "2 core2        .   . .\n"
+        "3 pc[1-2,4-28] + . + +\n"
+        "4 pc3          ! . +\n"
+    )
 
 
 def test_more_are_folded_to_those_that_behave_alike() -> None:

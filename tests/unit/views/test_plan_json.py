@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from plan_samples import by_id, changed, demo, interface, many, plan, process, rebuilt
+
 from netcompose.catalog import schema_text
 from netcompose.errors import StalePlan, UsageError
 from netcompose.planner.plan import Plan
@@ -11,7 +13,6 @@ from netcompose.resources import KINDS, Process, Resource, attributes
 from netcompose.views import plan_json
 from netcompose.views.plan_json import plan_from_json, plan_to_data, plan_to_json
 from netcompose.views.secrets import MARKER, is_marker, marker, masked, redact, restore_secrets, secret_values
-from plan_samples import by_id, changed, demo, interface, many, plan, process, rebuilt
 
 PLANS = {
     "everything": changed,
@@ -170,7 +171,10 @@ def test_secrets_come_back_from_the_topology() -> None:
     ("desired", "message"),
     [
         ({}, "leaves its secrets to the topology file, which does not have it"),
-        (by_id(process("web1", environment={"PASSWORD": "other", "EXTRA": "1"})), "environment.PASSWORD is not what it"),
+        (
+            by_id(process("web1", environment={"PASSWORD": "other", "EXTRA": "1"})),
+            "environment.PASSWORD is not what it",
+        ),
         (by_id(process("web1", environment={"PASSWORD": "changed"})), "environment.EXTRA is not what it was"),
     ],
 )
@@ -190,7 +194,11 @@ def test_a_plan_without_secrets_needs_no_topology() -> None:
 
 
 def test_a_digest_is_bound_to_its_place() -> None:
-    digests = {marker("a/x", "environment.P", "v"), marker("b/x", "environment.P", "v"), marker("a/x", "environment.Q", "v")}
+    digests = {
+        marker("a/x", "environment.P", "v"),
+        marker("b/x", "environment.P", "v"),
+        marker("a/x", "environment.Q", "v"),
+    }
     assert len(digests) == 3
     assert all(map(is_marker, digests))
     assert not is_marker(MARKER + "00")

@@ -1,7 +1,8 @@
 import re
 
-from netcompose.views.plan_markdown import code, escape, plan_markdown
 from plan_samples import by_id, changed, demo, interface, many, namespace, plan, rebuilt
+
+from netcompose.views.plan_markdown import code, escape, plan_markdown
 
 
 def test_counts_and_removals_come_first_and_details_are_folded() -> None:

@@ -2,12 +2,13 @@ import dataclasses
 import re
 
 import pytest
+from plan_samples import by_id, changed, demo, interface, many, namespace, plan, process, rebuilt
+
 from netcompose.planner.plan import Difference, Plan
 from netcompose.resources import File
 from netcompose.views.differences import difference_lines, value_text
 from netcompose.views.plan_text import plan_text
 from netcompose.views.terminal import Paint
-from plan_samples import by_id, changed, demo, interface, many, namespace, plan, process, rebuilt
 
 EVERYTHING = """\
 demo: 3 to delete, 1 to replace, 3 to update, 2 to create
@@ -69,8 +70,12 @@ def test_an_empty_plan_is_one_sentence() -> None:
 
 def test_what_follows_a_replacement_says_why() -> None:
     text = plan_text(rebuilt())
-    assert "-/+ local/bridge/mynet1\n    name: ncb0 -> ncb1  (forces replacement: the bridge has another name)\n" in text
-    assert "~ local/interface/web1.eth0  bridge/mynet1 is replaced\n    peer.master: bridge/mynet1 (set again)\n" in text
+    assert (
+        "-/+ local/bridge/mynet1\n    name: ncb0 -> ncb1  (forces replacement: the bridge has another name)\n" in text
+    )
+    assert (
+        "~ local/interface/web1.eth0  bridge/mynet1 is replaced\n    peer.master: bridge/mynet1 (set again)\n" in text
+    )
     assert "  outage: web1, web2\n" in text
 
 
@@ -118,6 +123,12 @@ def test_an_undeclared_flag_does_not_uncover_a_declared_secret() -> None:
         for c in made.changes
     ]
     assert "hunter2" not in plan_text(dataclasses.replace(made, changes=tuple(careless)))
+
+
+def test_a_flag_covers_what_no_declaration_does() -> None:
+    (change,) = (c for c in changed().changes if c.kind == "process")
+    flagged = Difference("hostname", "hunter2", "hunter3", secret=True)
+    assert difference_lines(change, flagged, Paint(False)) == ["hostname: (secret) -> (secret)"]
 
 
 def test_a_secret_mapping_shows_which_variables_differ() -> None:

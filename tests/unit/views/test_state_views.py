@@ -1,12 +1,13 @@
 import json
 
 import pytest
+from plan_samples import by_id, demo, interface, namespace
+
 from netcompose.errors import UsageError
 from netcompose.resources import ContainerState, End, HostFacts, Veth
 from netcompose.views.hosts import HostRow, hosts_json, hosts_text
 from netcompose.views.inspect import inspect_json, inspect_objects, inspect_text, select
 from netcompose.views.ps import PsRow, ps_json, ps_rows, ps_text
-from plan_samples import by_id, demo, interface, namespace
 
 STATES = [
     ContainerState("web1", "running", pid=4711, restarts=2),
@@ -17,7 +18,9 @@ STATES = [
 
 def live() -> dict:
     """The demo, a link between its containers, a container that shares web1's stack, and one on the host's."""
-    ends = [End(n, "eth1", f"02:00:00:00:03:0{i}", addresses=(f"10.1.0.{i}/30",)) for i, n in enumerate(("web1", "web2"), 1)]
+    ends = [
+        End(n, "eth1", f"02:00:00:00:03:0{i}", addresses=(f"10.1.0.{i}/30",)) for i, n in enumerate(("web1", "web2"), 1)
+    ]
     link = Veth(id="link/web1.eth1-web2.eth1", end=ends[0], peer=ends[1])
     return {**demo(), **by_id(link, namespace("side", joins="web1"))}
 
@@ -111,6 +114,7 @@ def test_inspect_as_text_and_json() -> None:
     text = inspect_text(objects)
     assert "container web1\n  host: local\n  status: running\n" in text
     assert "    mynet1:\n      interface: eth0\n      addresses: 172.18.0.2/16, fd00:18::1/64\n" in text
+    assert "    command: python3 -m http.server 80\n" in text
     assert "network mynet1\n" in text
     assert "hunter2" not in text + inspect_json(objects)
     assert inspect_text([]) == "Nothing is live.\n"

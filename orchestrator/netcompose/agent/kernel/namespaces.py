@@ -13,7 +13,7 @@ import os
 import stat
 from typing import Callable, Iterator
 
-from netcompose.agent.kernel import rtnl, syscalls
+from netcompose.agent.kernel import rtnl, syscalls, sysctl
 from netcompose.agent.kernel.netlink import Socket
 
 NETNS_DIR = "/run/netns"
@@ -101,6 +101,7 @@ class Namespaces:
         with self.returning():
             syscalls.unshare(syscalls.CLONE_NEWNET)
             socket = Socket()
+            _no_duplicate_detection()
             socket.request(rtnl.change_link(rtnl.link_attributes(alias=alias), index=1, up=True))
             self._pin(_OWN, name)
         self._sockets[name] = socket
@@ -135,6 +136,17 @@ class Namespaces:
             os.close(fd)
 
 
+def _no_duplicate_detection() -> None:
+    """Switch IPv6 duplicate address detection off in the thread's namespace (ip-sysctl, accept_dad).
+
+    Addresses come from a plan that knows them to be unique. With detection a router forwards nothing for up to two
+    seconds: it asks for neighbours with its link-local address, which is tentative until then.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for scope in ("all", "default"):
+            sysctl.write("net.ipv6.conf.{}.accept_dad".format(scope), "0")
+
+
 def prepare_directory(note: Callable[[bool, bool], None]) -> None:
     """Make ``/run/netns`` as ip-netns(8) does: a shared mount of its own, so that names are seen everywhere.
 
@@ -162,7 +174,12 @@ def restore_directory(made_folder: bool, made_mount: bool) -> None:
         if os.listdir(NETNS_DIR) or not stat.S_ISDIR(os.lstat(NETNS_DIR).st_mode):
             return
         if made_mount:
-            syscalls.umount(NETNS_DIR, syscalls.MNT_DETACH)
+            try:
+                syscalls.umount(NETNS_DIR, syscalls.MNT_DETACH)
+            except OSError as error:
+                # Noted, but the run ended before it was made.
+                if error.errno != errno.EINVAL:
+                    raise
         if made_folder:
             os.rmdir(NETNS_DIR)
     except FileNotFoundError:

@@ -26,12 +26,13 @@ from netcompose.agent.kernel.netlink import (
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
-RTM_NEWLINKPROP = 108
+RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
 IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP = 10, 18, 20, 27
 IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 28, 29, 52, 53
-IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+IFLA_INFO_KIND, IFLA_INFO_DATA, _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
+_IFLA_BRPORT_ISOLATED = 33
 _VETH_INFO_PEER = 1
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFF_UP = 1
@@ -51,7 +52,8 @@ _U32 = struct.Struct("=I")
 
 
 class Link(NamedTuple):
-    """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware."""
+    """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware;
+    ``isolated`` is that of a bridge's port."""
 
     ifindex: int
     name: str
@@ -64,6 +66,7 @@ class Link(NamedTuple):
     alias: str
     kind: str
     altnames: tuple[str, ...]
+    isolated: bool = False
 
 
 class Address(NamedTuple):
@@ -142,6 +145,13 @@ def change_link(common: bytes, *, index: int = 0, name: str = "", up: bool | Non
     return Message(RTM_NEWLINK, 0, _ifinfo(index, up) + found_by + common)
 
 
+def isolate_port(isolated: bool, *, index: int = 0, name: str = "") -> Message:
+    """Let a port of a bridge reach the other isolated ports, or not (``ip link set ... type bridge_slave``)."""
+    own = attr(_IFLA_BRPORT_ISOLATED, bytes([isolated]))
+    info = attr_text(_IFLA_INFO_SLAVE_KIND, "bridge") + nested(_IFLA_INFO_SLAVE_DATA, own)
+    return change_link(nested(IFLA_LINKINFO, info), index=index, name=name)
+
+
 def delete_link(name: str) -> Message:
     """Remove an interface by name."""
     return Message(RTM_DELLINK, 0, _ifinfo() + attr_text(IFLA_IFNAME, name))
@@ -156,6 +166,12 @@ def add_altname(altname: str, *, name: str) -> Message:
     """Give an interface a second name (``ip link property add``)."""
     names = nested(IFLA_PROP_LIST, attr_text(IFLA_ALT_IFNAME, altname))
     return Message(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, _ifinfo() + attr_text(IFLA_IFNAME, name) + names)
+
+
+def delete_altname(altname: str, *, name: str) -> Message:
+    """Take a second name away (``ip link property del``)."""
+    names = nested(IFLA_PROP_LIST, attr_text(IFLA_ALT_IFNAME, altname))
+    return Message(RTM_DELLINKPROP, 0, _ifinfo() + attr_text(IFLA_IFNAME, name) + names)
 
 
 def _address(text: str, index: int) -> bytes:
@@ -224,6 +240,7 @@ def decode_link(data: bytes) -> Link:
     _, _, index, flags, _ = _IFINFO.unpack_from(data, 0)
     name = mac = alias = kind = ""
     mtu = master = link = group = 0
+    isolated = False
     altnames: tuple[str, ...] = ()
     offset, end = 16, len(data)
     unpack = _NLA.unpack_from
@@ -245,11 +262,12 @@ def decode_link(data: bytes) -> Link:
             alias = data[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")
         elif what & 0x3FFF == IFLA_LINKINFO:
             kind = _link_kind(data[offset + 4 : offset + length])
+            isolated = _ISOLATED in data and _is_isolated(data[offset + 4 : offset + length])
         elif what & 0x3FFF == IFLA_PROP_LIST:
             inner = attributes(data[offset + 4 : offset + length], 0)
             altnames = tuple(value.rstrip(b"\0").decode(errors="replace") for k, value in inner if k == IFLA_ALT_IFNAME)
         offset += (length + 3) & ~3
-    return Link(index, name, bool(flags & _IFF_UP), mac, mtu, master, link, group, alias, kind, altnames)
+    return Link(index, name, bool(flags & _IFF_UP), mac, mtu, master, link, group, alias, kind, altnames, isolated)
 
 
 def _link_kind(data: bytes) -> str:
@@ -257,6 +275,16 @@ def _link_kind(data: bytes) -> str:
         if what == IFLA_INFO_KIND:
             return value.rstrip(b"\0").decode(errors="replace")
     return ""
+
+
+#: How the attribute of an isolated port begins: what most ports lack need not be looked for one by one.
+_ISOLATED = _NLA.pack(5, _IFLA_BRPORT_ISOLATED) + b"\1"
+
+
+def _is_isolated(info: bytes) -> bool:
+    parts = dict(attributes(info, 0))
+    port = dict(attributes(parts.get(_IFLA_INFO_SLAVE_DATA, b""), 0))
+    return port.get(_IFLA_BRPORT_ISOLATED) == b"\1"
 
 
 def addresses(socket: Socket) -> list[Address]:

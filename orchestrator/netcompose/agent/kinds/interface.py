@@ -30,6 +30,7 @@ def read_end(snapshot: Snapshot, container: str, link: rtnl.Link) -> End:
         mtu=link.mtu,
         up=link.up,
         master=snapshot.master(link) if link.master else "",
+        isolated=link.isolated,
         alias=link.alias,
         addresses=tuple(sorted(addresses)) if addresses else (),
         routes=tuple(sorted(Route(r.to, r.via, r.metric) for r in routes if r.protocol in _COMPARED_PROTOCOLS))
@@ -65,6 +66,13 @@ def label(context: Context, id: str, name: str) -> Operation:
     return Netlink("", rtnl.add_altname(altname(context.topology, id), name=name), tolerated)
 
 
+def relabel(context: Context, old: str, new: str, name: str) -> Iterator[Operation]:
+    """The readable second name follows the resource's id."""
+    tolerated = GONE | {errno.EOPNOTSUPP}
+    yield Netlink("", rtnl.delete_altname(altname(context.topology, old), name=name), tolerated)
+    yield label(context, new, name)
+
+
 def change(context: Context, live: End, desired: End, paths: frozenset[str]) -> Iterator[Operation]:
     """Carry out the differences of an end in place; ``paths`` are attribute names of an end."""
     netns = context.netns(desired.namespace)
@@ -79,6 +87,9 @@ def change(context: Context, live: End, desired: End, paths: frozenset[str]) -> 
     )
     if attributes or "up" in paths:
         yield Netlink(netns, rtnl.change_link(attributes, index=index, up=desired.up if "up" in paths else None))
+    if "isolated" in paths or ("master" in paths and desired.isolated):
+        # A port that joins a bridge is not isolated yet.
+        yield Netlink(netns, rtnl.isolate_port(desired.isolated, index=index))
     if "addresses" in paths or ("up" in paths and desired.up):
         yield from change_addresses(netns, index, live.addresses, desired.addresses)
     if "routes" in paths or "addresses" in paths or ("up" in paths and desired.up):

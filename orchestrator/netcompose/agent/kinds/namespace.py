@@ -87,9 +87,10 @@ class NamespaceKind:
 
     @staticmethod
     def _delete(context: Context, resource: Namespace) -> None:
+        # That the container is known stays noted until nothing of it is left (housekeeping.tidy): a crash may leave
+        # its folder below /etc/netns.
         context.namespaces.delete(resource.netns)
         rundir.remove(_record(context.topology, resource.container))
-        rundir.forget_container(context.topology, resource.container)
 
 
 def _record(topology: str, container: str) -> str:

@@ -7,7 +7,7 @@ from typing import Iterator, MutableMapping
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.netlink import GONE
-from netcompose.agent.kinds.interface import change, common, label, master_index, read_end, wire
+from netcompose.agent.kinds.interface import change, common, label, master_index, read_end, relabel, wire
 from netcompose.agent.operations import Bulk, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import End, Resource, Veth
@@ -54,6 +54,10 @@ class VethKind:
         index = self._index(context, end)
         if peer.namespace:
             peer_index = self._index(context, peer)
+            if peer_index == index and not peer.ifindex:
+                # The kernel takes an interface whose peer has the same index for one without a peer, and reports its
+                # carrier up to a second late (linkwatch_urgent_event); until then IPv6 is not ready on it.
+                peer_index = context.next_index(peer.namespace)
             yield Netlink(
                 "",
                 rtnl.create_veth(
@@ -71,6 +75,11 @@ class VethKind:
                 ),
             )
             port = rtnl.link_attributes(master=master_index(context, peer), alias=peer.alias)
+            if peer.isolated:
+                # Before it is up: no frame passes between two ports that are to be kept apart.
+                yield Netlink("", rtnl.change_link(port, name=peer.name))
+                yield Netlink("", rtnl.isolate_port(True, name=peer.name))
+                port = b""
             yield Netlink("", rtnl.change_link(port, name=peer.name, up=peer.up))
             yield label(context, resource.id, peer.name)
         yield from wire(context, end, index)
@@ -91,6 +100,8 @@ class VethKind:
             own = frozenset(path[len(side) + 1 :] for path in paths if path.startswith(side + "."))
             if own:
                 yield from change(context, getattr(live, side), getattr(desired, side), own)
+        if live.id != desired.id and not desired.peer.namespace:
+            yield from relabel(context, live.id, desired.id, desired.peer.name)
 
     def delete(self, context: Context, resource: Veth) -> Iterator[Operation]:
         """Remove one end, with which the other goes. A cable whose namespaces both go, goes with them."""

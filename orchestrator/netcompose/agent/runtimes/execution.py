@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
-import subprocess
 import time
-from typing import Any, Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence
 
 from netcompose.agent.rundir import topology_dir
 from netcompose.agent.runtimes import records
 from netcompose.agent.runtimes.helper import Helper, command_of, explain
 from netcompose.errors import NetcomposeError
 from netcompose.resources import ExecTarget
+
+if TYPE_CHECKING:
+    import subprocess
 
 #: Bytes of stdout, and of stderr, that are kept of a captured command; the rest is read and dropped.
 CAPTURE_LIMIT = 16 << 20
@@ -29,6 +30,8 @@ def run_captured(
     A command that a signal ended has 128 plus its number, as in a shell. Raises ``HostLacks`` and the like when it
     cannot run at all, and ``NetcomposeError`` when it takes longer than ``timeout`` seconds; it is killed then.
     """
+    import subprocess
+
     helper, command = _spawn(
         topology,
         target,
@@ -100,6 +103,8 @@ def _collect(process: subprocess.Popen[bytes], end: Optional[float]) -> tuple[by
     What a command left in the background may hold the pipes open for ever: once the command has ended and nothing
     more is there to read, that was it.
     """
+    import selectors
+
     kept: dict[Any, bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
     with selectors.DefaultSelector() as selector:
         for stream in kept:

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import errno
 import functools
-import importlib.util
 import json
 import os
 import select
-import subprocess
 import sys
 import time
 from typing import Any, Mapping, Optional, Sequence
@@ -54,6 +52,8 @@ sys.exit(module.main(request, report))
 @functools.lru_cache(maxsize=1)
 def _sources() -> list[tuple[str, str]]:
     """The modules that the helper runs, with their source, in the order in which they need each other."""
+    import importlib.util
+
     sources = []
     for name in _MODULES:
         spec = importlib.util.find_spec(name)
@@ -70,6 +70,8 @@ class Helper:
 
     def __init__(self, request: Mapping[str, Any], *, label: str, **popen: Any) -> None:
         """Start it. ``label`` is what ps(1) shows; ``popen`` goes to ``subprocess.Popen`` (stdin, stdout, ...)."""
+        import subprocess
+
         if not sys.executable:
             raise HostLacks("the path of the Python interpreter is not known", hint="run the agent with python3 itself")
         receive, send = os.pipe()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import threading
 import time
@@ -202,12 +201,20 @@ def stop_many(topology: str, names: Sequence[str], grace: Optional[float] = None
                 _drop(endings, poller, pidfd)
     for container in names:
         if container not in stuck:
-            shutil.rmtree(_directory(topology, container), ignore_errors=True)
+            _remove(_directory(topology, container))
     if stuck:
         raise KernelRefused(
             "processes of {} did not end {:g} s after SIGKILL".format(", ".join(stuck), _KILL_WAIT),
             hint="they wait for a device; `ps -o pid,stat,wchan,cmd` shows where",
         )
+
+
+def _remove(directory: str) -> None:
+    """Remove a run directory; it holds plain files only. One that is not there is fine."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
 
 
 def _drop(endings: dict[int, _Ending], poller: Any, pidfd: int) -> None:

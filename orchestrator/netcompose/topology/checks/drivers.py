@@ -36,7 +36,8 @@ def check_drivers(topology: Topology) -> Iterator[Problem]:
     for network in topology.networks.values():
         yield from _keys(topology, network)
         if network.driver in _MODES:
-            if not network.parent and not network.external:
+            # macvlan without a parent is an isolated segment of its own.
+            if network.driver == "ipvlan" and not network.parent and not network.external:
                 message = f"{network.name} has no 'parent', which {network.driver} needs"
                 hint = (
                     f"the parents are: {choices(topology.parents)}"

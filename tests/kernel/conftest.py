@@ -1,0 +1,34 @@
+"""Fixtures of the tests on real hosts. A module that needs another kind of host defines its own ``host``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support import Example
+
+from netcompose.transports.sandbox import Sandbox
+
+
+@pytest.fixture
+def host() -> Iterator[Sandbox]:
+    """A throw-away host."""
+    with Sandbox("server4") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def example(host: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], Example]]:
+    """An example by name, brought up; at the end it is taken down, and the host has to be as it was."""
+    running: list[Example] = []
+
+    def bring_up(name: str) -> Example:
+        shown = Example(host, name, tmp_path)
+        running.append(shown)
+        shown.up()
+        return shown
+
+    yield bring_up
+    for shown in running:
+        shown.down()
