@@ -7,12 +7,13 @@ RUN  := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 .PHONY: demo test unit lint types bench clean
 
 demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, prove it, take it down
-	@tools/need ip:iproute2 ping:iputils-ping curl:curl nsenter:util-linux
+	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables nsenter:util-linux
 	@$(RUN) $(PY) examples/quickstart/demo.py
 
 test: $(VENV)/ready           ## lint, types, and the whole suite
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
-		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz
+		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
+		iptables:iptables dockerd:docker.io docker-compose:docker-compose busybox:busybox-static
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

@@ -193,13 +193,12 @@ def build(count: int) -> None:
         messages.append(veth(ifinfo(3), one, two, 3))
     send(host, messages)
     for number, to in enumerate(inside):
-        what = mark(f"interface/c{number}.eth0")
         net = prefix(number // PER_BRIDGE)
-        messages = [message(NEWLINK, 0, ifinfo(2, True) + what)]
+        messages = [message(NEWLINK, 0, ifinfo(2, True) + mark(f"interface/c{number}.eth0"))]
         messages += [address(f"{net}.{2 + number % PER_BRIDGE}", 24, 2), default_route(net + ".1", 2)]
         if number // 2 < count // 2:
-            what = mark(f"link/c{number & ~1}.eth1-c{number | 1}.eth1")
-            messages.append(message(NEWLINK, 0, ifinfo(3, True) + what))
+            cabled = mark(f"link/c{number & ~1}.eth1-c{number | 1}.eth1")
+            messages.append(message(NEWLINK, 0, ifinfo(3, True) + cabled))
             messages.append(address(cable(number // 2)[number % 2], 30, 3))
         send(to, messages)
 

@@ -114,7 +114,7 @@ def test_s4_the_stack_is_there_without_a_process(example: Bring) -> None:
 def test_s4_a_container_moves_to_another_stack(example: Bring) -> None:
     shared = example("shared-namespace")
     plan, touched = shared.change('"container:pause"', '"container:web1" ')
-    assert plan.actions == {"local/file/worker/hosts": ["update"], "local/namespace/worker": ["delete", "create"]}
+    assert plan.actions == {"local/namespace/worker": ["delete", "create"]}
     assert plan.paths("local/namespace/worker") == {"joins"}
     assert {name for name in touched if not name.startswith("worker ")} == set()
     assert shared.inside("worker", "ip", "-j", "addr") == shared.inside("web1", "ip", "-j", "addr")
@@ -174,7 +174,7 @@ def test_s16_a_removed_cable_takes_its_ends_only(example: Bring) -> None:
     plan, touched = row.change(old, "")
     assert plan.actions["local/link/r2.eth2-r3.eth1"] == ["delete"]
     assert {who for who, how in plan.disturbs if how == "outage"} == {"r2", "r3"}
-    assert {name for name in touched if name.startswith("r1 ")} <= {"r1 hosts"}
+    assert {name for name in touched if name.startswith("r1 ")} == set()
     assert "r2 eth1" not in touched
     row.ping("r1", "10.16.1.2")
 
@@ -226,7 +226,7 @@ def test_s17_the_hosts_loopback_resolvers_are_left_out(
     own_resolvers(host, *servers)
     files = Example(host, "resolver-files", tmp_path)
     files.up()
-    written = files.inside("plain", "cat", "/etc/resolv.conf")
+    written = files.inside("lone", "cat", "/etc/resolv.conf")
     assert [line.split()[1] for line in written.splitlines() if line.startswith("nameserver")] == expected
     assert "search host.test" in written
     files.down()
@@ -245,9 +245,8 @@ def test_s17_a_search_domain_changes_one_file(example: Bring) -> None:
 def test_s17_a_hostname_changes_while_the_process_runs(example: Bring) -> None:
     files = example("resolver-files")
     plan, touched = files.change("workstation", "desktop")
-    names = {f"local/file/{name}/hosts": ["update"] for name in ("custom", "plain", "resolver")}
-    assert plan.actions == {**names, "local/process/custom": ["update"]}
+    assert plan.actions == {"local/process/custom": ["update"]}
     assert plan.paths("local/process/custom") == {"hostname"}
-    assert touched == {"custom hosts", "plain hosts", "resolver hosts"}, "the process is the same one"
+    assert touched == set(), "the process is the same one"
     process = run(files.host, "pgrep", "-x", "sleep").strip()
     assert run(files.host, "nsenter", "-t", process, "-u", "hostname") == "desktop\n"

@@ -34,7 +34,9 @@ MAY_IMPORT = {
     "cli": {"executor", "transports", "compiler", "topology", "resources", "planner", "views", "catalog"},
 }
 #: What runs on the hosts: Python 3.9 and nothing but the standard library.
-SHIPPED = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("agent", "resources", "planner", "errors.py")]
+SHIPPED = [
+    path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("agent", "resources", "planner", "errors.py")
+]
 #: Modules of more than 400 lines, each with its reason.
 LONG = {"topology/_accepts.py": "generated from the schema by topology/generate.py"}
 
@@ -80,9 +82,9 @@ def test_imports_point_one_way(path: Path) -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=name)
 def test_what_is_shipped_reads_as_python_3_9_and_needs_the_standard_library_alone(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 9))
-    assert any(
-        isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body
-    ) or not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body)
+    assert any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body) or not any(
+        isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body
+    )
     for module, _ in imports(path):
         top = module.partition(".")[0]
         assert top == "netcompose" or top in sys.stdlib_module_names, f"{name(path)} imports {module}"

@@ -8,13 +8,14 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from netcompose.agent.kernel import netlink, rtnl
-from netcompose.agent.kernel.netlink import Message
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from netcompose.agent.kernel import netlink, rtnl
+from netcompose.agent.kernel.netlink import Message
 
 HEADER = struct.Struct("=IHHII")
 _CLASSES = {range(16, 20): ifinfmsg, range(20, 23): ifaddrmsg, range(24, 27): rtmsg, range(108, 110): ifinfmsg}
@@ -44,7 +45,15 @@ def attrs(decoded: Any) -> dict[str, Any]:
     return dict(decoded["attrs"])
 
 
-@given(names, macs, st.integers(68, 65535), u32, st.integers(0, 2**31 - 1), st.text("abc:/-", max_size=40), st.integers(0, 99))
+@given(
+    names,
+    macs,
+    st.integers(68, 65535),
+    u32,
+    st.integers(0, 2**31 - 1),
+    st.text("abc:/-", max_size=40),
+    st.integers(0, 99),
+)
 def test_attributes_of_an_interface(
     name: str, mac: str, mtu: int, group: int, master: int, alias: str, fd: int
 ) -> None:
@@ -108,6 +117,9 @@ def test_second_names(build: Any, number: int) -> None:
 
 
 @given(interfaces, indexes)
+@example(ipaddress.ip_interface("10.0.0.1/30"), 2)
+@example(ipaddress.ip_interface("10.0.0.1/31"), 2)
+@example(ipaddress.ip_interface("10.0.0.1/32"), 2)
 def test_addresses(address: ipaddress.IPv4Interface | ipaddress.IPv6Interface, index: int) -> None:
     text = str(address)
     for message, number in ((rtnl.add_address(text, index), 20), (rtnl.delete_address(text, index), 21)):
@@ -215,6 +227,8 @@ def test_an_address_is_read(address: Any, index: int) -> None:
 
 
 @given(interfaces, st.booleans(), st.integers(0, 2**31), indexes)
+@example(ipaddress.ip_interface("fd00::1/64"), True, 1024, 2)
+@example(ipaddress.ip_interface("10.0.0.1/24"), True, 1024, 2)
 def test_a_route_is_read(to: Any, has_next_hop: bool, metric: int, index: int) -> None:
     network = to.network
     family = socket.AF_INET if network.version == 4 else socket.AF_INET6

@@ -10,6 +10,7 @@ from typing import Optional, Sequence
 from netcompose import __version__
 from netcompose.agent import facts, features, housekeeping, rundir
 from netcompose.agent.context import Context
+from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
@@ -59,6 +60,10 @@ class Agent:
             kind.observe(snapshot, found, foreign)
         return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot))
 
+    def owners(self, inodes: Sequence[int]) -> dict[int, str]:
+        """Which processes have these sockets, in words; asked only when a port is in use."""
+        return listeners.owners(inodes)
+
     def features(self) -> dict[str, str]:
         """What this host can do: feature -> empty, or why not. Tried in a namespace that is thrown away."""
         return features.probe(self._namespaces)
@@ -76,7 +81,12 @@ class Agent:
     def apply(self, topology: str, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
         """Carry out this host's changes. What they touch is kept for :meth:`rollback` first."""
         self._keep(changes)
-        snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
+        self._carry_out(topology, changes, progress)
+
+    def _carry_out(self, topology: str, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
+        resources = [resource for change in changes for resource in (change.before, change.after) if resource]
+        touched = {name for resource in resources for name in resource.concerns()}
+        snapshot = take(self._namespaces, topology, rundir.known_containers(topology), touched)
         carry_out(Context(topology, self._namespaces, snapshot, changes), changes, progress)
 
     def _keep(self, changes: Sequence[Change]) -> None:
@@ -104,8 +114,7 @@ class Agent:
                 changes = self._back(before)
                 if not changes:
                     break
-                snapshot = take(self._namespaces, self._topology, rundir.known_containers(self._topology))
-                carry_out(Context(self._topology, self._namespaces, snapshot, changes), changes)
+                self._carry_out(self._topology, changes)
             left = self._back(before)
         except NetcomposeError as error:
             raise RollbackFailed("host {}: {}".format(self._host, error.message), hint=error.hint) from error

@@ -7,7 +7,7 @@ from typing import Sequence
 
 from netcompose.agent import rundir
 from netcompose.agent.kernel import rtnl
-from netcompose.agent.kernel.namespaces import HOST, Namespaces
+from netcompose.agent.kernel.namespaces import HOST, Namespaces, prepare_directory
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.snapshot import Snapshot
 from netcompose.planner.plan import Change
@@ -31,6 +31,7 @@ class Context:
         self.namespaces = namespaces
         self.snapshot = snapshot
         self.group = group(topology)
+        self._has_netns_directory = False
         self._next_index = {container: stack.highest_index() + 1 for container, stack in snapshot.stacks.items()}
         self._bridges: dict[str, int] = {}
         self.made = rundir.read_json(_MADE) or {}
@@ -38,6 +39,12 @@ class Context:
     def netns(self, container: str) -> str:
         """The namespace's name of a container; ``""`` for the host."""
         return netns_name(self.topology, container) if container else HOST
+
+    def need_netns_directory(self) -> None:
+        """Make the folder of the namespaces' names, once in a run, and note what was made for it."""
+        if not self._has_netns_directory:
+            prepare_directory(lambda folder, mount: self.remember(netns_folder=folder, netns_mount=mount))
+            self._has_netns_directory = True
 
     def fresh_stack(self, container: str) -> None:
         """A container has a new namespace, in which ``lo`` has index 1."""

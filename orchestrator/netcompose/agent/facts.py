@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
-from typing import Iterator
+import shutil
+from typing import Iterator, Mapping
 
 from netcompose import __version__
-from netcompose.agent.snapshot import Snapshot
+from netcompose.agent import interference, nameserver
+from netcompose.agent.kernel import listeners, sysctl
+from netcompose.agent.snapshot import Snapshot, Stack
 from netcompose.resources import HostFacts
 
 _RESOLVED_STUB = "127.0.0.53"
+_RTPROT_RA = 9  # rtnetlink(7): a route from a router advertisement
 _RESOLVED_FILE = "/run/systemd/resolve/resolv.conf"
 
 
@@ -20,6 +25,8 @@ def read(snapshot: Snapshot) -> HostFacts:
     ours = {link.ifindex for link in host.links if link.group in (snapshot.group, snapshot.doomed)}
     names = {link.ifindex: link.name for link in host.links}
     nameservers, search, options = resolvers("/etc/resolv.conf")
+    forwarders = nameservers
+    server, no_server = nameserver.program()
     if nameservers == (_RESOLVED_STUB,) and os.path.exists(_RESOLVED_FILE):
         # The stub listens on the host's loopback alone; behind it are the real ones (systemd-resolved(8)).
         nameservers = resolvers(_RESOLVED_FILE)[0]
@@ -42,10 +49,54 @@ def read(snapshot: Snapshot) -> HostFacts:
             )
         ),
         interfaces=tuple(sorted(link.name for link in host.links if link.ifindex not in ours)),
-        interferes=tuple(_interferes()),
+        addresses=tuple(
+            sorted({text.partition("/")[0] for i, own in host.addresses.items() if i not in ours for text in own})
+        ),
+        listeners=tuple(listeners.read()),
+        accept_ra=dict(_accept_ra(host, names)),
+        name_server=server,
+        name_server_user=nameserver.account() if server else "",
+        forwarders=forwarders,
+        features={**_lacks(), **({"dns": no_server} if no_server else {})},
+        interferes=tuple(interference.sentences(snapshot.docker)),
+        docker_chains={
+            program: tuple(sorted(chain for chain in table if chain.startswith("DOCKER")))
+            for program, table in snapshot.docker.items()
+        },
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         load=os.getloadavg()[0],
     )
+
+
+def _accept_ra(host: Stack, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+    """The setting of each interface with a default route that a router advertised."""
+    for index, routes in sorted(host.routes.items()):
+        if any(route.to == "::/0" and route.protocol == _RTPROT_RA for route in routes):
+            with contextlib.suppress(OSError):
+                name = names.get(index, "")
+                yield name, sysctl.read("net.ipv6.conf.{}.accept_ra".format(name.replace(".", "/")))
+
+
+def _lacks() -> dict[str, str]:
+    """What networks need and this host has not, as far as that is seen without trying: feature -> why not."""
+    found = {}
+    if not shutil.which("nft"):
+        found["nft"] = "no program nft on this host (package nftables)"
+    if not _has_sctp():
+        found["sctp"] = "the kernel has no SCTP"
+    return found
+
+
+def _has_sctp() -> bool:
+    """SCTP in the kernel, or as a module that comes with the first socket (sctp(7))."""
+    if os.path.isdir("/proc/net/sctp"):
+        return True
+    modules = "/lib/modules/{}".format(os.uname().release)
+    try:
+        with open(modules + "/modules.dep", "rb") as file:
+            return b"/sctp.ko" in file.read()
+    except OSError:
+        return False
 
 
 def resolvers(path: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -64,28 +115,3 @@ def resolvers(path: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, .
     except OSError:
         pass
     return found["nameserver"], found["search"], found["options"]
-
-
-def _interferes() -> Iterator[str]:
-    """What on this host is known to get in the way of container networks."""
-    if os.path.exists("/run/systemd/netif/leases") and not _networkd_keeps_foreign():
-        yield (
-            "systemd-networkd removes routes and rules that it does not know: set ManageForeignRoutes=no and "
-            "ManageForeignRoutingPolicyRules=no in networkd.conf"
-        )
-    if os.path.isdir("/run/firewalld"):
-        yield "firewalld runs: bridged traffic passes its zones only if the bridges are in one"
-    try:
-        with open("/proc/sys/net/bridge/bridge-nf-call-iptables") as file:
-            if file.read().strip() == "1":
-                yield "br_netfilter is on: traffic inside a bridge passes the host's iptables FORWARD chain"
-    except OSError:
-        pass
-
-
-def _networkd_keeps_foreign() -> bool:
-    try:
-        with open("/etc/systemd/networkd.conf", encoding="utf-8", errors="replace") as file:
-            return any(line.replace(" ", "").lower().startswith("manageforeignroutes=no") for line in file)
-    except OSError:
-        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from netcompose.agent import nameserver
 from netcompose.agent.kernel import rtnl, syscalls
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kernel.netlink import Socket, attr, attr_u32
@@ -51,6 +52,7 @@ def probe(namespaces: Namespaces) -> dict[str, str]:
     finally:
         socket.close()
     found["ipv6"] = "" if os.path.isdir("/proc/sys/net/ipv6") else "the kernel is built or started without it"
+    found["dns"] = nameserver.program()[1]
     for feature, program in _PROGRAMS.items():
         found[feature] = "" if shutil.which(program) else "no program {} on this host".format(program)
     return found

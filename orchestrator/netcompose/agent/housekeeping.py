@@ -20,6 +20,8 @@ def tidy(topology: str, known: namespaces.Namespaces) -> None:
         name = netns_name(topology, container)
         folder = os.path.join(NETNS_FILES, name)
         with contextlib.suppress(OSError):
+            for inner in os.scandir(folder):
+                os.rmdir(inner.path)
             os.rmdir(folder)
         if not os.path.lexists(os.path.join(namespaces.NETNS_DIR, name)) and not os.path.lexists(folder):
             rundir.forget_container(topology, container)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass, field
-from typing import Mapping
+from typing import Collection, Mapping, Optional
 
-from netcompose.agent.kernel import rtnl, sysctl
+from netcompose.agent.kernel import iptables, rtnl, sysctl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
 from netcompose.resources.names import doomed_group, group, host_interface_name, netns_name, owner_of
 
 
 @dataclass
 class Stack:
-    """The interfaces of one namespace with their addresses and routes by interface index."""
+    """The interfaces of one namespace with their addresses and routes by interface index. Of a container's routes
+    those that the kernel made by itself are left out."""
 
     links: list[rtnl.Link]
     addresses: dict[int, list[str]] = field(default_factory=dict)
@@ -44,6 +46,11 @@ class Snapshot:
     group: int = 0
     doomed: int = 0
     _masters: dict[int, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def docker(self) -> Mapping[str, iptables.Filter]:
+        """The filter tables of a Docker Engine, by program; read when first asked for."""
+        return iptables.dockers()
 
     def id_of(self, link: rtnl.Link, *prefixes: str) -> str:
         """The resource that an interface's mark names, if it is this topology's and starts with one of the
@@ -94,16 +101,19 @@ def read_stack(namespaces: Namespaces, netns: str) -> Stack:
     stack = Stack(rtnl.links(socket))
     for address in rtnl.addresses(socket):
         stack.addresses.setdefault(address.ifindex, []).append(address.text)
-    for route in rtnl.routes(socket):
+    for route in rtnl.routes(socket, kernels_own=netns == HOST):
         stack.routes.setdefault(route.ifindex, []).append(route)
     return stack
 
 
-def take(namespaces: Namespaces, topology: str, known: frozenset[str]) -> Snapshot:
+def take(
+    namespaces: Namespaces, topology: str, known: frozenset[str], touched: Optional[Collection[str]] = None
+) -> Snapshot:
     """Read the host and every namespace of the topology.
 
     ``known`` are containers that the run directory remembers, by which a name that a crash left without a
-    namespace is told from somebody's file.
+    namespace is told from somebody's file. With ``touched``, of the topology's namespaces only those of these
+    containers are read: what a run needs that knows its changes.
     """
     host = read_stack(namespaces, HOST)
     snapshot = Snapshot(topology, namespaces, known, group=group(topology), doomed=doomed_group(topology))
@@ -112,8 +122,10 @@ def take(namespaces: Namespaces, topology: str, known: frozenset[str]) -> Snapsh
     prefix = netns_name(topology, "")
     owners: dict[int, str] = {}
     for name in namespaces.names():
-        inode = namespaces.inode(name)
         container = name[len(prefix) :] if name.startswith(prefix) else ""
+        if touched is not None and container not in touched:
+            continue
+        inode = namespaces.inode(name)
         if not container:
             snapshot.netns_taken[name] = "a network namespace that netcompose did not make"
         elif inode == 0:

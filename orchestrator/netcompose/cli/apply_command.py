@@ -57,14 +57,15 @@ def _with_secrets(plan: Plan, args: argparse.Namespace) -> Plan:
 
 
 def _asked(args: argparse.Namespace) -> int:
-    with common.locked_plan(args, "apply") as (executor, plan):
+    with common.locked_plan(args, "apply") as (executor, made):
+        plan = made.plan
         common.print_plan(plan, args)
         common.refuse_problems(plan)
         if not plan.changes:
             return 0
         if not args.yes:
             _ask()
-        common.carry_out(executor, plan)
+        common.carry_out(executor, plan, made.desired)
     return 0
 
 

@@ -98,14 +98,21 @@ def make(executor: Executor, topology: Topology) -> Planned:
 
     live = executor.observe(topology.name)
     desired = compile_topology(topology, live)
+    contested = {host: inodes for host, inodes in desired.contested.items() if inodes}
+    if contested:
+        # Compiled once more, for messages that name who has the ports.
+        live = _named(live, executor.owners(contested))
+        desired = compile_topology(topology, live)
     if desired.problems:
         raise TopologyError(desired.problems)
+    for note in desired.notes:
+        sys.stderr.write(f"note: {note}\n")
     wanted = {host: desired.resources.get(host, {}) for host in live}
     return Planned(topology, live, desired, make_plan(topology.name, wanted, live, desired.moved))
 
 
 @contextlib.contextmanager
-def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Executor, Plan]]:
+def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Executor, Planned]]:
     """The hosts of the command line's topology, locked, and the plan for them."""
     topology = load_topology(args)
     refuse_unsupported(topology)
@@ -113,7 +120,19 @@ def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Execut
         reach(hosts_of(args, topology)) as executor,
         executor.locked(topology.name, owner(command, topology.name)),
     ):
-        yield executor, make(executor, topology).plan
+        yield executor, make(executor, topology)
+
+
+def _named(live: Mapping[str, Observation], owners: Mapping[str, Mapping[int, str]]) -> dict[str, Observation]:
+    """The observations with the owners of sockets filled in."""
+    from dataclasses import replace
+
+    named = dict(live)
+    for host, known in owners.items():
+        facts = live[host].facts
+        listeners = tuple(replace(item, owner=known.get(item.inode, "")) for item in facts.listeners)
+        named[host] = replace(live[host], facts=replace(facts, listeners=listeners))
+    return named
 
 
 def refuse_problems(plan: Plan) -> None:
@@ -133,13 +152,13 @@ def owner(command: str, topology: str) -> str:
     return f"{user}@{os.uname().nodename}, netcompose {command} of {topology}"
 
 
-def carry_out(executor: Executor, plan: Plan) -> None:
-    """Apply a plan with progress on a terminal, and say what was done."""
+def carry_out(executor: Executor, plan: Plan, desired: Desired | None = None) -> None:
+    """Apply a plan with progress on a terminal, and say what was done; ``desired`` is what it was made for."""
     from netcompose.cli.progress import Progress
     from netcompose.views.plan_text import done_text
 
     with Progress(sys.stderr, len(plan.changes)) as progress, interruptible():
-        executor.apply(plan, progress.step)
+        executor.apply(plan, progress.step, desired.resources if desired is not None else None)
     sys.stdout.write(f"Done: {done_text(plan)}.\n")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from netcompose import __version__
-from netcompose.errors import NetcomposeError
+from netcompose.errors import NetcomposeError, NotPermitted
 
 #: name -> one line for --help. The module of the same name is imported only when it is asked for.
 COMMANDS = {
@@ -117,6 +117,10 @@ def _main(arguments: list[str]) -> int:
         sys.stdout.flush()
     except NetcomposeError as error:
         return _report(error)
+    except PermissionError as error:
+        # What belongs to root below /run/netcompose; commands that change something say it better, and earlier.
+        where = f": {error.filename}" if error.filename else ""
+        return _report(NotPermitted(f"no permission{where}", hint="run as root (sudo netcompose ...)"))
     except BrokenPipeError:
         # Who read our output has seen enough; Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """One row for each container, live or only in the file."""
     from netcompose.cli.terminal import wants_colour
+    from netcompose.compiler.ports import shown
     from netcompose.views.ps import ps_json, ps_rows, ps_text
 
     output = common.output_of(args, "text", "json")
@@ -25,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
         states = executor.states(topology.name)
         for host, observation in live.items():
             expected = [container.name for container in topology.containers.values() if container.host == host]
-            rows += ps_rows(host, observation.resources, states[host], expected=expected)
+            ports = shown(observation)
+            rows += ps_rows(host, observation.resources, states[host], expected=expected, ports=ports)
     text = ps_json(rows) if output == "json" else ps_text(rows, colour=wants_colour(sys.stdout))
     sys.stdout.write(text)
     return 0

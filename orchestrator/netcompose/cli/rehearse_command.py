@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
                 made = common.make(executor, topology)
                 common.refuse_problems(made.plan)
                 try:
-                    executor.apply(made.plan)
+                    executor.apply(made.plan, desired=made.desired.resources)
                 except RollbackFailed as error:
                     if isinstance(error.__cause__, KeyboardInterrupt):
                         raise KeyboardInterrupt from None

@@ -15,9 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plan and apply; nothing is printed of a file that the live state agrees with but one line."""
     common.output_of(args, "text")
-    with common.locked_plan(args, "up") as (executor, plan):
+    with common.locked_plan(args, "up") as (executor, made):
+        plan = made.plan
         common.print_plan(plan, args, full=args.full)
         common.refuse_problems(plan)
         if plan.changes:
-            common.carry_out(executor, plan)
+            common.carry_out(executor, plan, made.desired)
     return 0

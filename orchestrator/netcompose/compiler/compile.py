@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netcompose.compiler import containers, hostchecks, links, names, unsupported
+from netcompose.compiler import (
+    containers,
+    dns,
+    docker_user,
+    firewall,
+    forwarding,
+    hostchecks,
+    links,
+    names,
+    ports,
+    unsupported,
+)
 from netcompose.compiler.addresses import Member, Prefix, allocate, pooled_networks
 from netcompose.compiler.before import Before
 from netcompose.compiler.networks import DRIVERS
@@ -13,7 +24,7 @@ from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
 from netcompose.compiler.shapes import Address, Interface, PooledNetwork
-from netcompose.resources import HostFacts, Observation, Resource
+from netcompose.resources import Bridge, HostFacts, Observation, Resource
 from netcompose.resources.names import netns_name
 from netcompose.topology.model import Container, Link, Port, Topology
 from netcompose.topology.source import Problem
@@ -58,7 +69,9 @@ class Desired:
 
     ``resources`` are by host, then by id, sorted; every host of the topology is there. ``moved`` maps, per host, the
     new id of an interface that is to be renamed to its old one. ``problems`` are in file order; with any of them,
-    ``resources`` is as much as could be made sense of and must not be applied.
+    ``resources`` is as much as could be made sense of and must not be applied. ``contested`` are, per host, the inodes
+    of others' sockets on ports that the topology publishes: who has them is worth asking before a problem is told.
+    ``notes`` are sentences on what a host lacks and the topology can do without.
     """
 
     topology: str
@@ -67,6 +80,8 @@ class Desired:
     moved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     containers: Mapping[str, ContainerView] = field(default_factory=dict)
     networks: Mapping[str, NetworkView] = field(default_factory=dict)
+    contested: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def compile_topology(topology: Topology, live: Mapping[str, Observation]) -> Desired:
@@ -88,6 +103,9 @@ class _Compilation:
         self.problems: list[Problem] = []
         self.moved: dict[str, dict[str, str]] = {}
         self.resources: dict[str, dict[str, Resource]] = {host: {} for host in topology.hosts}
+        self.contested: dict[str, tuple[int, ...]] = {}
+        self.notes: list[str] = []
+        self.names_ports: dict[str, int] = {}
 
     def run(self) -> Desired:
         topology = self.topology
@@ -104,6 +122,7 @@ class _Compilation:
         self._networks()
         self._links()
         self._containers()
+        self._outside()
         self._check_hosts()
         return Desired(
             topology=topology.name,
@@ -112,6 +131,8 @@ class _Compilation:
             moved=self.moved,
             containers={container.name: self._container_view(container) for container in topology.containers.values()},
             networks={name: self._network_view(pooled) for name, pooled in self.pooled.items()},
+            contested=self.contested,
+            notes=tuple(self.notes),
         )
 
     def _host_routes(self) -> list[Prefix]:
@@ -248,10 +269,25 @@ class _Compilation:
 
     def _containers(self) -> None:
         default_networks = {name: routes.default for name, routes in self.routes.items()}
-        resolution = Resolution(self.topology, self.interfaces, self.owners, default_networks)
+        resolvers = self._name_servers(default_networks)
+        resolution = Resolution(self.topology, self.interfaces, self.owners, default_networks, resolvers)
         for container in self.topology.containers.values():
             self._container(container, resolution)
         self.problems += resolution.problems
+
+    def _name_servers(self, default_networks: Mapping[str, Mapping[int, str]]) -> dict[str, str]:
+        """Each host's name server; container -> the address at which it asks the one of its host."""
+        resolvers: dict[str, str] = {}
+        for host in self.topology.hosts:
+            live = self.live.get(host)
+            found = dns.service(self.topology, host, self.pooled, self.interfaces, default_networks, live=live)
+            self.names_ports[host] = found.port
+            for resource in found.resources:
+                self._add(host, resource)
+            resolvers.update(found.resolvers)
+            if found.note:
+                self.notes.append(found.note)
+        return resolvers
 
     def _container(self, container: Container, resolution: Resolution) -> None:
         topology, name, host = self.topology.name, container.name, container.host
@@ -264,8 +300,33 @@ class _Compilation:
             for file in containers.files(topology, name, resolution.hosts(name), resolution.resolv_conf(name, facts)):
                 self._add(host, file)
                 after.append(file.id)
+            if dns.PROCESS_ID in self.resources[host]:
+                after.append(dns.PROCESS_ID)
         for resource in containers.programs(topology, container, owner, after):
             self._add(host, resource)
+
+    def _outside(self) -> None:
+        """Each host's packet filter and forwarding, and the ports that it publishes."""
+        topology = self.topology
+        self.problems += firewall.contradictions(topology)
+        defaults = {name: routes.default for name, routes in self.routes.items()}
+        for host, resources in list(self.resources.items()):
+            bridges = [item.network for item in resources.values() if isinstance(item, Bridge)]
+            if not bridges:
+                continue
+            networks = [self.pooled[network] for network in bridges]
+            found = ports.publish(topology, host, self.interfaces, defaults, self.live.get(host))
+            self.problems += found.problems
+            self.contested[host] = found.contested
+            self._add(host, firewall.firewall(topology.name, networks, found.published, self.names_ports.get(host, 0)))
+            if host in self.live:
+                self.notes += [f"host {host!r}: {sentence}" for sentence in self.live[host].facts.interferes]
+            for accept in docker_user.accepts(topology.name, self.live.get(host)):
+                self._add(host, accept)
+            for sysctl in forwarding.sysctls(topology.name, networks, self.live.get(host)):
+                self._add(host, sysctl)
+            if found.published:
+                self._add(host, ports.publisher(found.published, [firewall.firewall_id(topology.name)]))
 
     def _check_hosts(self) -> None:
         topology = self.topology

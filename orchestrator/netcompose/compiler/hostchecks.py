@@ -35,8 +35,8 @@ def taken_subnets(
 ) -> Iterator[Problem]:
     """Subnets that a route of the host covers or overlaps.
 
-    An internal network has no address on the host, so nothing there can clash with it. One that is up already has
-    shown that it works beside the host's wider routes, and must not become a problem when a VPN comes up later.
+    A network that is up already has shown that it works beside the host's wider routes, and must not become a problem
+    when a VPN comes up later.
     """
     routes = []
     for text, interface in facts.routes:
@@ -46,8 +46,6 @@ def taken_subnets(
                 (family, network, network + (1 << ((32 if family == 4 else 128) - prefix)) - 1, prefix, text, interface)
             )
     for item in pooled:
-        if item.network.internal:
-            continue
         live = set(before.bridge_addresses(item.network.name))
         for index, pool in enumerate(item.pools):
             up = f"{pool.gateway}/{pool.prefix}" in live
@@ -70,6 +68,8 @@ def missing_features(topology: Topology, host: str, facts: HostFacts) -> Iterato
     needed: dict[str, tuple[Path, str]] = {}
     for network in topology.networks.values():
         needed.setdefault(network.driver, (network.path, f"network {network.name!r}"))
+        if network.driver == "bridge":
+            needed.setdefault("nft", (network.path, f"network {network.name!r}"))
         for subnet in network.subnets:
             if ":" in subnet.subnet:
                 needed.setdefault("ipv6", (subnet.path, f"subnet {subnet.subnet}"))

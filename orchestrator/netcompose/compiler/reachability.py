@@ -1,8 +1,9 @@
 """What the desired resources of a host promise: which container reaches which address of which other.
 
 A simulation of what the kernel does with the compiled addresses, routes and forwarding settings: longest-prefix
-match, hop by hop, there and back. Bridges and cables are segments; the host answers for its bridges' addresses and
-forwards nothing between networks, which are isolated. What ``exec`` commands and processes do to the routes is not
+match, hop by hop, there and back. Bridges and cables are segments; isolated ports of a bridge do not hear each other.
+The host answers for its bridges' addresses and forwards what its packet filter lets through: within a network, and
+between those that are not isolated. What ``exec`` commands and processes do to the routes is not
 known here.
 """
 
@@ -11,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from netcompose.compiler import dns
 from netcompose.compiler.numbers import mask, parse, parse_with_prefix
-from netcompose.resources import Bridge, End, File, Namespace, Resource, Veth
+from netcompose.resources import Bridge, End, File, Firewall, Namespace, Resource, Veth
 
 _HOST = ""
 #: The hop limit that Linux gives to packets (``net.ipv4.ip_default_ttl``).
@@ -23,7 +25,7 @@ _HOPS = 64
 class Promise:
     """``source`` reaches ``address`` of ``target``, or does not.
 
-    ``name`` is the name by which the source's hosts file knows the address (the target's own if it is there), empty
+    ``name`` is the name by which the source knows the address (the target's own if it is there), empty
     if it has none.
     """
 
@@ -62,8 +64,8 @@ def promised(resources: Mapping[str, Resource]) -> tuple[Promise, ...]:
 
 
 def names(resources: Mapping[str, Resource], container: str) -> dict[str, tuple[str, ...]]:
-    """What a container's hosts file says: name -> addresses, in the order of the file. Loopback and multicast lines
-    at its top included; empty for a container without such a file."""
+    """What a container's hosts file says: name -> addresses, in the order of the file, and then the name server that
+    it asks. Loopback and multicast lines at the file's top included; empty for a container without such a file."""
     file = resources.get(f"file/{container}/hosts")
     known: dict[str, tuple[str, ...]] = {}
     if isinstance(file, File):
@@ -72,6 +74,9 @@ def names(resources: Mapping[str, Resource], container: str) -> dict[str, tuple[
             for name in words[1:]:
                 if words[0] not in known.get(name, ()):
                     known[name] = (*known.get(name, ()), words[0])
+    for name, address in dns.told(resources, container):
+        if address not in known.get(name, ()):
+            known[name] = (*known.get(name, ()), address)
     return known
 
 
@@ -107,6 +112,8 @@ class _World:
         self._on_segment: dict[tuple[str, int, int], str] = {}
         self._owns: set[tuple[str, int, int]] = set()
         self._next: dict[tuple[str, int, int], tuple[_Hop, str] | None] = {}
+        self._apart: set[tuple[str, str]] = set()
+        self._routed = _routed(resources)
         for resource in resources.values():
             if isinstance(resource, Namespace):
                 self.owner[resource.container] = resource.joins or resource.container
@@ -122,6 +129,8 @@ class _World:
                 for end in (resource.end, resource.peer):
                     if not end.master:
                         self._plug(end, _segment(resource))
+                if resource.peer.isolated:
+                    self._apart.add((resource.peer.master, resource.end.namespace))
         for node in self.nodes.values():
             for table in node.table.values():
                 table.sort(key=lambda hop: (-hop.prefix, hop.metric, hop.interface))
@@ -164,10 +173,14 @@ class _World:
             step = self._step(current, family, value)
             if step is None:
                 return False
-            current = step[1]
+            came_by, current = step[0].segment, step[1]
             if (current, family, value) in self._owns:
                 return current == target
-            if family not in self.nodes[current].forwards:
+            if current == _HOST:
+                step = self._step(current, family, value)
+                if step is None or (came_by, step[0].segment) not in self._routed:
+                    return False
+            elif family not in self.nodes[current].forwards:
                 return False
         return False
 
@@ -179,6 +192,8 @@ class _World:
             for hop in self.nodes[node].table[family]:
                 if value & mask(family, hop.prefix) == hop.network:
                     receiver = self._on_segment.get((hop.segment, family, hop.via or value))
+                    if receiver is not None and {(hop.segment, node), (hop.segment, receiver)} <= self._apart:
+                        receiver = None
                     self._next[key] = (hop, receiver) if receiver is not None else None
                     break
         return self._next[key]
@@ -197,6 +212,20 @@ class _World:
 
 def _segment(veth: Veth) -> str:
     return veth.peer.master or veth.end.master or veth.id
+
+
+def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
+    """The pairs of bridges (by id) between which the host's packet filter lets new connections through."""
+    bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
+    pairs = set()
+    for table in (item.table for item in resources.values() if isinstance(item, Firewall)):
+        for line in table["map within"][1:]:
+            bridge = bridges[line.split('"')[1]]
+            if line.endswith(": accept"):
+                pairs.add((bridge, bridge))
+        opened = [bridges[line.split('"')[1]] for line in table["set routed"][1:]]
+        pairs |= {(one, other) for one in opened for other in opened if one != other}
+    return frozenset(pairs)
 
 
 def _forwarding(sysctls: Mapping[str, str]) -> frozenset[int]:

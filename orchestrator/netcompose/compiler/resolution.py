@@ -1,7 +1,9 @@
 """Who finds whom by name: the ``hosts`` and ``resolv.conf`` files of every container (hosts(5), resolv.conf(5)).
 
-A network's lines are built once and shared by all of its containers. With a thousand containers on a network each
-file has a thousand lines, so a file that needs nothing of its own is one string for all of them.
+A container that asks the topology's name server (dns.py) has its own names in its hosts file and the server's address
+in its resolv.conf. One that reaches no server finds all of its peers in its hosts file. A network's lines are built
+once and shared then: with a thousand containers on a network each file has a thousand lines, so a file that needs
+nothing of its own is one string for all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ ff02::2\tip6-allrouters
 """
 
 #: The public resolvers that Docker Engine falls back to when the host's are all loopback ones.
-_PUBLIC = {4: ("8.8.8.8", "8.8.4.4"), 6: ("2001:4860:4860::8888", "2001:4860:4860::8844")}
+PUBLIC = {4: ("8.8.8.8", "8.8.4.4"), 6: ("2001:4860:4860::8888", "2001:4860:4860::8844")}
 
 
 class _Block(NamedTuple):
@@ -47,7 +49,8 @@ class Resolution:
     """The files' contents. Built once for a topology, then asked for each container.
 
     ``owners`` maps every container to the one whose stack it has (itself, or empty for the host's);
-    ``default_networks`` maps a container and family to the network that its default route uses.
+    ``default_networks`` maps a container and family to the network that its default route uses; ``resolvers`` maps
+    containers to the address of the name server that answers them, without those that ask servers of their own.
     """
 
     def __init__(
@@ -56,16 +59,18 @@ class Resolution:
         interfaces: Interfaces,
         owners: Mapping[str, str],
         default_networks: Mapping[str, Mapping[int, str]],
+        resolvers: Mapping[str, str] | None = None,
     ) -> None:
         self._topology = topology
         self._owners = owners
         self._default_networks = default_networks
+        self._resolvers = resolvers or {}
         self._peers: dict[str, _Peers] = {}
         self._far: dict[str, list[Interface]] = {}
         self._index(interfaces)
         self._blocks = self._build_blocks()
         self._whole: dict[str, str] = {}
-        self._texts: dict[str, str] = {}
+        self._texts: dict[tuple[str, bool], str] = {}
         self.problems: list[Problem] = []
 
     def _index(self, interfaces: Interfaces) -> None:
@@ -89,7 +94,7 @@ class Resolution:
             container = self._topology.containers[name]
             attachments = {item.network: item for item in container.networks}
             for network, interface in self._peers[name].networks.items():
-                names = _names_on(container, attachments[network])
+                names = names_on(container, attachments[network])
                 text = " ".join(names)
                 lines.setdefault(network, []).extend(f"{address.text}\t{text}\n" for address in interface.addresses)
                 count = claims.setdefault(network, {})
@@ -99,21 +104,28 @@ class Resolution:
 
     def hosts(self, name: str) -> str:
         """The ``hosts`` file of a container, joined ones included."""
-        text = self._texts.get(name)
+        return self._hosts(name, bool(self._resolver(name)))
+
+    def _resolver(self, name: str) -> str:
+        """The address of the topology's name server as the container knows it, empty if it asks none."""
+        return "" if self._topology.containers[name].dns else self._resolvers.get(self._owners[name], "")
+
+    def _hosts(self, name: str, served: bool) -> str:
+        text = self._texts.get((name, served))
         if text is None:
             container = self._topology.containers[name]
             owner = self._owners[name]
             if owner == name:
-                text = self._base(container)
+                text = self._base(container, served)
             else:
-                text = self.hosts(owner) + self._own_lines(owner, _own_names(container))
-            text = self._texts[name] = text + self._additions(container, owner)
+                text = self._hosts(owner, served) + self._own_lines(owner, _own_names(container))
+            text = self._texts[name, served] = text + self._additions(container, owner)
         return text
 
-    def _base(self, container: Container) -> str:
-        """Localhost, the container itself, and the peers on its networks and cables."""
+    def _base(self, container: Container, served: bool) -> str:
+        """Localhost, the container itself, and its peers: those on cables, and on its networks if nobody else tells."""
         peers = self._peers[container.name]
-        networks = sorted(peers.networks)
+        networks = [] if served else sorted(peers.networks)
         far = self._cable_lines(container.name, peers)
         names = _own_names(container)
         if len(networks) == 1 and not far and not peers.cables:
@@ -196,15 +208,19 @@ class Resolution:
         container = self._topology.containers[name]
         owner = self._owners[name]
         inherited = self._topology.containers[owner]
-        servers: Iterable[str] = container.dns or inherited.dns
+        resolver = self._resolver(name)
+        servers: Iterable[str] = (resolver,) if resolver else container.dns or inherited.dns
         if not servers:
             servers = [server for server in facts.nameservers if _usable(server)]
         if not servers:
             addresses = (a for interface in self._ordered(owner) for a in interface.addresses)
-            servers = _PUBLIC[4] + (_PUBLIC[6] if any(a.family == 6 for a in addresses) else ())
+            servers = PUBLIC[4] + (PUBLIC[6] if any(a.family == 6 for a in addresses) else ())
         search: Sequence[str] = container.dns_search or inherited.dns_search or facts.search
-        options = container.dns_options or inherited.dns_options or facts.resolver_options
+        options: Sequence[str] = container.dns_options or inherited.dns_options or facts.resolver_options
         lines = [f"nameserver {server}\n" for server in servers]
+        if resolver and not any(option.startswith("ndots:") for option in options):
+            # As Docker Engine has it: a container's bare name is asked for as it is before any domain is added.
+            options = [*options, "ndots:0"]
         search = [domain for domain in search if domain != "."]
         if search:
             lines.append(f"search {' '.join(search)}\n")
@@ -221,7 +237,7 @@ def _own_names(container: Container) -> tuple[str, ...]:
     return (container.name,) if container.hostname in ("", container.name) else (container.hostname, container.name)
 
 
-def _names_on(container: Container, attachment: Attachment) -> tuple[str, ...]:
+def names_on(container: Container, attachment: Attachment) -> tuple[str, ...]:
     """The names of a container on a network, without repetition."""
     names = [container.name, container.hostname, *sorted(attachment.aliases)]
     return tuple(dict.fromkeys(name for name in names if name))

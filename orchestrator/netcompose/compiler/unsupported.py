@@ -55,9 +55,6 @@ _NETWORK_KEYS: dict[str, object] = {
     "vni": 0,
     "port": 0,
     "encrypted": False,
-    "icc": True,
-    "masquerade": True,
-    "isolated": True,
     "external": False,
 }
 
@@ -86,9 +83,6 @@ def _containers(topology: Topology) -> Iterator[Finding]:
             yield (*path, "image"), "'image'", hint
         for key in container.engine:
             yield (*path, key), f"{key!r} of a container", "leave it out"
-        if container.ports:
-            hint = "leave it out, and reach the container by its own address from this machine"
-            yield (*path, "ports"), "a published port", hint
         yield from _impairments(container)
         for key in container.sysctls:
             if _of_one_interface(key):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from netcompose.errors import ApplyFailed, NetcomposeError, RollbackFailed
 from netcompose.planner.diff import differences
 from netcompose.planner.plan import Change, Plan
+from netcompose.planner.planner import Resources, make_plan
 from netcompose.resources import ContainerState, Observation
 from netcompose.transports.base import Connection
 
@@ -29,6 +30,10 @@ class Executor:
     def observe(self, topology: str) -> dict[str, Observation]:
         """Every host as it is."""
         return self._everywhere(lambda host, connection: connection.observe(topology))
+
+    def owners(self, inodes: Mapping[str, Sequence[int]]) -> dict[str, dict[int, str]]:
+        """By host, which processes have the sockets that were asked for."""
+        return self._everywhere(lambda host, connection: connection.owners(inodes[host]), inodes)
 
     def states(self, topology: str) -> dict[str, list[ContainerState]]:
         """The state of every container's process, by host."""
@@ -52,9 +57,13 @@ class Executor:
                 with contextlib.suppress(NetcomposeError):
                     connection.unlock()
 
-    def apply(self, plan: Plan, progress: Progress | None = None) -> None:
+    def apply(
+        self, plan: Plan, progress: Progress | None = None, desired: Mapping[str, Resources] | None = None
+    ) -> None:
         """Carry out a plan on hosts whose locks are held, then observe again and compare.
 
+        With ``desired``, the whole that the plan was made for, nothing at all may differ afterwards; without it (a
+        saved plan), what the plan changed is compared.
         Raises ``ApplyFailed`` when something failed or came out differently, after everything that was touched
         has been put back on every host; ``RollbackFailed`` when that failed too.
         """
@@ -62,9 +71,14 @@ class Executor:
         work = {host: changes for host, changes in work.items() if changes}
         try:
             self._everywhere(lambda host, connection: self._apply(plan, host, work, progress), work)
-            wrong = self._verify(plan, work)
+            wrong = self._verify(plan, work, desired)
         except (NetcomposeError, KeyboardInterrupt) as error:
             self._roll_back(work, error)
+        except BaseException as defect:
+            # Not of anybody's making but ours: put everything back all the same, then let it be seen.
+            with contextlib.suppress(ApplyFailed):
+                self._roll_back(work, defect)
+            raise
         else:
             if wrong:
                 self._roll_back(work, NetcomposeError("; ".join(wrong[:3])))
@@ -79,7 +93,9 @@ class Executor:
 
         self._connections[host].apply(plan.topology, work[host], report)
 
-    def _verify(self, plan: Plan, work: Mapping[str, list[Change]]) -> list[str]:
+    def _verify(
+        self, plan: Plan, work: Mapping[str, list[Change]], desired: Mapping[str, Resources] | None
+    ) -> list[str]:
         """One sentence for each object that is not as planned, seen by observing again."""
         live = self._everywhere(lambda host, connection: connection.observe(plan.topology), work)
         wrong = []
@@ -98,10 +114,13 @@ class Executor:
                         for item in differences(found, change.after)
                         if not item.difference.secret
                     ] or [f"{change.address} is not as planned"]
+        if not wrong and desired is not None:
+            left = make_plan(plan.topology, {host: desired.get(host, {}) for host in live}, live).changes
+            wrong = [f"{change.address} is not as it should be: {change.reason}" for change in left]
         return wrong
 
     def _roll_back(self, work: Mapping[str, list[Change]], error: BaseException) -> None:
-        cause = error.message if isinstance(error, NetcomposeError) else "interrupted"
+        cause = error.message if isinstance(error, NetcomposeError) else str(error) or "interrupted"
         hint = error.hint if isinstance(error, NetcomposeError) else ""
         try:
             self._everywhere(lambda host, connection: connection.rollback(), work)

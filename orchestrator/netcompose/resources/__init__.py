@@ -17,13 +17,16 @@ from netcompose.resources.base import (
     to_data,
 )
 from netcompose.resources.container import Exec, File, Process
-from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Observation
+from netcompose.resources.docker_user import DockerUser
+from netcompose.resources.firewall import Firewall
+from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Listener, Observation
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
+from netcompose.resources.sysctl import Sysctl
 
 #: The registry: a new kind is a new class here and a module of the same name under ``agent/kinds``.
 KINDS: Mapping[str, type[Resource]] = {
-    cls.kind: cls for cls in (Namespace, Bridge, Veth, Leftover, File, Exec, Process)
+    cls.kind: cls for cls in (Namespace, Bridge, Veth, Leftover, File, Exec, Process, Firewall, Sysctl, DockerUser)
 }
 
 
@@ -50,18 +53,22 @@ __all__ = [
     "Attribute",
     "Bridge",
     "ContainerState",
+    "DockerUser",
     "End",
     "Exec",
     "ExecTarget",
     "File",
+    "Firewall",
     "HostFacts",
     "Leftover",
+    "Listener",
     "Namespace",
     "Observation",
     "Process",
     "Requirement",
     "Resource",
     "Route",
+    "Sysctl",
     "Veth",
     "attribute",
     "attributes",

@@ -17,8 +17,9 @@ def _inside(namespace: str, after: tuple[str, ...]) -> tuple[Requirement, ...]:
 class File(Resource):
     """``file/web1/hosts``: a text file on the host whose first line is the ownership mark.
 
-    ``container`` is the container it serves. The mark line is added when it is written and is not part of
-    ``content``. It is rewritten in place (the same inode), because running processes have it bind-mounted.
+    ``container`` is the container it serves; ``path`` is in its folder below ``/etc/netns``, or in a folder of that
+    one. The mark line is added when it is written and is not part of ``content``. It is rewritten in place (the same
+    inode), because running processes have it bind-mounted.
     """
 
     kind: ClassVar[str] = "file"
@@ -61,6 +62,8 @@ class Process(Resource):
     host``). ``netns`` is the name whose ``/etc/netns`` files are mounted over ``/etc``, or empty. ``restart`` is
     Compose's policy: ``no``, ``always``, ``unless-stopped``, ``on-failure`` or ``on-failure:N``.
     ``stop_grace_period`` is in seconds. ``after`` are the ids of what has to be there before it starts.
+
+    ``reads`` are digests of files, by name, that a server reads again when it gets ``reload_signal``.
     """
 
     kind: ClassVar[str] = "process"
@@ -80,6 +83,8 @@ class Process(Resource):
     restart: str = attribute(changes=REPLACE, disturbs="outage", default="no", why="the policy is given at the start")
     stop_signal: str = attribute(changes=IN_PLACE, default="SIGTERM")
     stop_grace_period: float = attribute(changes=IN_PLACE, default=10.0)
+    reads: Mapping[str, str] = attribute(changes=IN_PLACE, default_factory=dict)
+    reload_signal: str = attribute(changes=IN_PLACE, default="SIGHUP")
     after: tuple[str, ...] = attribute(changes=OBSERVED, default=())
 
     def requires(self) -> tuple[Requirement, ...]:

@@ -9,13 +9,30 @@ from netcompose.resources.base import Resource
 
 
 @dataclass(frozen=True)
+class Listener:
+    """A socket on the host that has a port: ``protocol`` is tcp, udp or sctp; ``inode`` identifies it. ``owner`` is
+    filled in on request only ("nginx (pid 812)"), because finding it means asking every process."""
+
+    protocol: str
+    address: str
+    port: int
+    inode: int = 0
+    owner: str = ""
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """Facts of a host that the compiler and the commands need; read without side effects.
 
     ``routes`` are the destination prefixes of the host's main table with their interface, as ``(prefix,
     interface)``; those through interfaces of the observed topology are left out. ``features`` are kernel and
     program features, each with an empty string when usable and the reason when not. ``interferes`` are sentences
-    about what on this host is known to get in the way.
+    about what on this host is known to get in the way. ``docker_chains`` are the chains of the filter tables in which a
+    Docker Engine has its own, by iptables' program. ``addresses`` are the host's own without the topology's and
+    loopback's; ``listeners`` the ports in use; ``accept_ra`` the setting of each interface that has a default route by
+    router advertisements. ``name_server`` is the path of a usable Unbound, empty if there is none, to be run as
+    ``name_server_user`` (empty: as the agent); ``forwarders`` are the resolvers that the host itself asks, its own
+    loopback ones included.
     """
 
     hostname: str = ""
@@ -28,8 +45,15 @@ class HostFacts:
     resolver_options: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
     interfaces: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    accept_ra: Mapping[str, str] = field(default_factory=dict)
+    name_server: str = ""
+    name_server_user: str = ""
+    forwarders: tuple[str, ...] = ()
     features: Mapping[str, str] = field(default_factory=dict)
     interferes: tuple[str, ...] = ()
+    docker_chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     memory: int = 0
     load: float = 0.0
 

@@ -26,7 +26,8 @@ class End:
     """One end of a veth pair, or the only end of a single interface, where it lives.
 
     ``namespace`` is the container's name, or empty for the host. ``master`` is the bridge resource's id the end
-    is a port of, empty for none, or ``foreign:NAME``. ``alias`` is the ownership mark. ``addresses`` are
+    is a port of, empty for none, or ``foreign:NAME``; an ``isolated`` port reaches the bridge itself, and no other
+    isolated port (bridge(8)). ``alias`` is the ownership mark. ``addresses`` are
     ``address/prefix`` strings and ``routes`` :class:`Route`, both sorted; link-local addresses that the kernel
     makes by itself are not listed.
     """
@@ -37,6 +38,9 @@ class End:
     mtu: int = attribute(changes=IN_PLACE, default=1500)
     up: bool = attribute(changes=IN_PLACE, disturbs="outage", default=True)
     master: str = attribute(changes=IN_PLACE, disturbs="outage", default="")
+    isolated: bool = attribute(
+        changes=IN_PLACE, disturbs="outage", default=False, why="isolated ports of a bridge do not reach each other"
+    )
     alias: str = attribute(changes=IN_PLACE, default="")
     addresses: tuple[str, ...] = attribute(
         changes=IN_PLACE, disturbs="blip", default=(), why="connections from a removed address end"

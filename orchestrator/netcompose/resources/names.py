@@ -13,6 +13,12 @@ MARK_PREFIX = "netcompose:"
 GROUP_PREFIX = 0x6E63 << 16
 #: Route protocol number of the routes that netcompose writes (rtnetlink(7): above 4 is free for programs).
 ROUTE_PROTOCOL = 110
+#: The name of the process that holds published ports; no container can be called so.
+PORTS_SERVICE = "@ports"
+#: The first word of its command; the agent puts its own program in the place of it.
+PUBLISHER = "netcompose-publisher"
+#: The name server's process.
+DNS_SERVICE = "@dns"
 
 
 def digest(*parts: str) -> bytes:
@@ -23,6 +29,11 @@ def digest(*parts: str) -> bytes:
 def netns_name(topology: str, container: str) -> str:
     """The name under ``/run/netns`` and ``/etc/netns`` of a native container."""
     return "{}-{}".format(topology, container)
+
+
+def table_name(topology: str) -> str:
+    """The name of the nft table (of family ``inet``) that is the topology's own."""
+    return "netcompose-" + topology
 
 
 def host_interface_name(topology: str, resource: str) -> str:

@@ -28,6 +28,9 @@ class Connection(Protocol):
     def observe(self, topology: str) -> Observation:
         """The host as it is, as far as it concerns this topology."""
 
+    def owners(self, inodes: Sequence[int]) -> dict[int, str]:
+        """Which processes have these sockets, in words."""
+
     def lock(self, topology: str, owner: str) -> None:
         """Keep other runs off the host until :meth:`unlock` or the end of the connection."""
 

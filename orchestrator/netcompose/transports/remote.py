@@ -107,6 +107,10 @@ class RemoteAgent:
         except ValueError as error:
             raise self._misunderstood("observe", error) from error
 
+    def owners(self, inodes: Sequence[int]) -> dict[int, str]:
+        """Which processes have these sockets, in words."""
+        return {int(inode): str(owner) for inode, owner in self._call("owners", {"inodes": list(inodes)})}
+
     def lock(self, topology: str, owner: str) -> None:
         """Keep other runs off the host until :meth:`unlock` or the end of the connection."""
         self._call("lock", {"topology": topology, "owner": owner})

@@ -113,6 +113,9 @@ def _told(part: Any, name: str, declared: Attribute) -> str:
         return ""
     if declared.secret:
         return f"{name} " + (", ".join(f"{printable(key)}={MASK}" for key in sorted(value)) or MASK)
+    if isinstance(value, Mapping) and value and all(isinstance(part, tuple) for part in value.values()):
+        # A table of rules: the view for rules is the tool that they are for (nft list table).
+        return f"{name} of {count(len(value), 'part')} and {count(sum(map(len, value.values())), 'line')}"
     if _is_text(value):
         return f"{name} of {count(len(value.splitlines()), 'line')}"
     return f"{name} {value_text(to_data(value), name)}"

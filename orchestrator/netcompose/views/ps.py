@@ -38,7 +38,8 @@ def ps_rows(
     ports: Mapping[str, Sequence[str]] | None = None,
 ) -> list[PsRow]:
     """The rows of one host, by name. ``expected`` are the containers that the topology has there: those that are not
-    live are ``absent``. A container that shares another's stack shows that one's networks."""
+    live are ``absent``. A container that shares another's stack shows that one's networks. netcompose's own processes
+    (``@ports``) are none of them."""
     networks: dict[str, dict[str, tuple[str, ...]]] = {}
     for item in plugged(live):
         bare = (address.partition("/")[0] for address in item.end.addresses)
@@ -46,7 +47,7 @@ def ps_rows(
         own = networks.setdefault(item.container, {})
         own[item.label] = own.get(item.label, ()) + addresses
     joins = {r.container: r.joins for r in live.values() if isinstance(r, Namespace)}
-    by_name = {state.container: state for state in states}
+    by_name = {state.container: state for state in states if not state.container.startswith("@")}
     rows = []
     for name in sorted({*by_name, *joins, *expected}, key=natural_key):
         state = by_name.get(name, ContainerState(name, "wired" if name in joins else "absent"))

@@ -222,7 +222,7 @@ def _files(*roots: str) -> list[str]:
     listed = _tool("find", *roots, "-printf", r"%p %y %m %U %G %l\n").splitlines()
     sums = _tool("sh", "-c", 'find "$@" -type f -print0 | xargs -0r sha256sum', "sh", *roots).splitlines()
     # What these records hold is another matter: when a process was started, in which order sysctls were set.
-    history = re.compile(r"/process\.json$|/state\.json$|/sysctls/[^/]*\.json$")
+    history = re.compile(r" /run/netcompose/[^/]+/(containers|sysctls)/")
     return sorted(listed + [line for line in sums if not history.search(line)])
 
 
@@ -233,7 +233,8 @@ def _snapshot(names: list[str] | None) -> dict[str, Any]:
         "links": {name: _links(name) for name in spaces},
         "routes": {name: _routes(name) for name in spaces},
         "rules": _tool("ip", "rule") + _tool("ip", "-6", "rule"),
-        "nft": _tool("nft", "list", "ruleset"),
+        # Elements of a set come in the order of a hash.
+        "nft": sorted(_tool("nft", "list", "ruleset").splitlines()),
         "sysctls": {
             name: _tool(
                 *(("ip", "netns", "exec", name) if name else ()),
@@ -243,10 +244,14 @@ def _snapshot(names: list[str] | None) -> dict[str, Any]:
         },
         "hostname": _tool("hostname"),
         "mounts": sorted(re.sub(r"\S+ ", "", line, count=2) for line in _mounts()),
-        "files": _files("/run/netns", "/run/netcompose", "/etc/netns", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname"),
+        "files": _files(
+            "/run/netns", "/run/netcompose", "/etc/netns", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname"
+        ),
         "folders": _tool("find", "/run", "/etc", "-maxdepth", "1").splitlines(),
         "processes": sorted(
-            line for line in _tool("ps", "-eo", "args").splitlines() if line.startswith(("netcompose-", "sleep ", "nc-"))
+            line
+            for line in _tool("ps", "-eo", "args").splitlines()
+            if line.startswith(("netcompose-", "sleep ", "nc-"))
         ),
     }
 
@@ -306,7 +311,23 @@ def _run(argv: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    for name in ["netcompose.agent.agent", "netcompose.compiler.compile", "netcompose.executor.run", "netcompose.transports.local", "netcompose.topology.load", "netcompose.views.plan_json", "netcompose.views.problems", "netcompose.views.plan_text", "netcompose.cli.main", "netcompose.cli.up_command", "netcompose.cli.down_command", "netcompose.cli.plan_command", "netcompose.cli.common", "netcompose.cli.progress", "concurrent.futures.thread"]:
+    for name in [
+        "netcompose.agent.agent",
+        "netcompose.compiler.compile",
+        "netcompose.executor.run",
+        "netcompose.transports.local",
+        "netcompose.topology.load",
+        "netcompose.views.plan_json",
+        "netcompose.views.problems",
+        "netcompose.views.plan_text",
+        "netcompose.cli.main",
+        "netcompose.cli.up_command",
+        "netcompose.cli.down_command",
+        "netcompose.cli.plan_command",
+        "netcompose.cli.common",
+        "netcompose.cli.progress",
+        "concurrent.futures.thread",
+    ]:
         importlib.import_module(name)
     handlers: dict[str, Callable[..., Any]] = {
         "cli": _cli,

@@ -59,7 +59,11 @@ def _container(choose: random.Random, number: int, networks: dict[str, Any]) -> 
         subnet = networks[joined[0]]["subnets"][0]
         via = subnet.replace("0/24", "200")
         container["routes"] = [
-            {"to": f"198.51.{choose.randint(0, 3)}.0/24", "via": via, **({"metric": 7} if choose.random() < 0.5 else {})}
+            {
+                "to": f"198.51.{choose.randint(0, 3)}.0/24",
+                "via": via,
+                **({"metric": 7} if choose.random() < 0.5 else {}),
+            }
         ]
     return container
 

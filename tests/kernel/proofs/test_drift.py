@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from netcompose.resources.names import host_interface_name
 from proof_host import ProofHost, edited
 from test_single_edits import said
+
+from netcompose.resources.names import host_interface_name
 
 CAMPUS: dict[str, Any] = {
     "name": "campus",

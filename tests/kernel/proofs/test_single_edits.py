@@ -26,7 +26,12 @@ BASE: dict[str, Any] = {
             "environment": {"MODE": "one"},
             "sysctls": {"net.ipv4.ip_forward": "1"},
             "networks": {
-                "front": {"ipv4_address": "172.30.0.10", "ipv6_address": "fd00:30::10", "aliases": ["www"], "gw_priority": 1},
+                "front": {
+                    "ipv4_address": "172.30.0.10",
+                    "ipv6_address": "fd00:30::10",
+                    "aliases": ["www"],
+                    "gw_priority": 1,
+                },
                 "back": {"ipv4_address": "172.31.0.10"},
             },
         },
@@ -148,10 +153,20 @@ EDITS = [
             HOSTS["db"]: "content",
         },
     ),
-    Edit("hostname", "containers r2 hostname", "router2", {"process/r2": "hostname", HOSTS["r1"]: "content", HOSTS["r2"]: "content"}),
+    Edit(
+        "hostname",
+        "containers r2 hostname",
+        "router2",
+        {"process/r2": "hostname", HOSTS["r1"]: "content", HOSTS["r2"]: "content"},
+    ),
     Edit("command", "containers db command", ["sleep", "3002"], {"process/db": "! command"}),
     Edit("environment", "containers web environment MODE", "two", {"process/web": "! environment.MODE"}),
-    Edit("sysctl changed", "containers web sysctls", {"net.ipv4.ip_forward": "0"}, {"namespace/web": "sysctls.net.ipv4.ip_forward"}),
+    Edit(
+        "sysctl changed",
+        "containers web sysctls",
+        {"net.ipv4.ip_forward": "0"},
+        {"namespace/web": "sysctls.net.ipv4.ip_forward"},
+    ),
     Edit(
         "sysctl added",
         "containers r2 sysctls",

@@ -6,6 +6,7 @@ import pytest
 from compiler_world import HOST, addresses, change, compiled, container, fresh, link, network, problems, resource, up
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from netcompose.compiler.addresses import _Free, overlap, pool_of
 from netcompose.compiler.numbers import parse, show
 from netcompose.compiler.shapes import Pool

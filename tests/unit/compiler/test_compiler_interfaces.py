@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from compiler_world import change, compiled, container, fresh, link, network, problems, resource, topology, up
+
 from netcompose.compiler.compile import compile_topology
 from netcompose.compiler.names import choose_interface_names
 from netcompose.resources import Bridge, End, Route
@@ -57,8 +58,8 @@ def test_default_mtu_and_internal_network():
     desired = compiled(network("n", "10.0.0.0/24", "fd00::/64", internal=True), container("w", "n"))
     bridge, veth = resource(desired, "bridge/n"), resource(desired, "interface/w.eth0")
     assert (bridge.mtu, veth.end.mtu, veth.peer.mtu) == (1500, 1500, 1500)
-    assert bridge.addresses == ()
-    assert veth.end.routes == ()
+    assert bridge.addresses == ("10.0.0.1/24", "fd00::1/64"), "where its containers ask for names"
+    assert veth.end.routes == (), "and no way out"
 
 
 def test_a_network_that_nobody_joins_is_made_all_the_same():

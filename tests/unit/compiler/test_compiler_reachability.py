@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from compiler_world import HOST, compiled, container, link, network
+
 from netcompose.compiler.reachability import names, promised
 
 FORWARD = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}

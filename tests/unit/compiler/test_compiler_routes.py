@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from compiler_world import compiled, container, link, network, problems, resource
+
 from netcompose.resources import Route
 
 NETS = [

@@ -181,6 +181,8 @@ def _expression(expression: Any) -> str:
         if what == "dnat" and set(data) == {"family", "addr"} and "map" in data["addr"]:
             target = data["addr"]["map"]
             return "dnat {} to {} map {}".format(data["family"], _value(target["key"]), _value(target["data"]))
+        if what == "dnat" and set(data) == {"port"} and isinstance(data["port"], int):
+            return "dnat to :{}".format(data["port"])
     return _unknown(expression)
 
 

@@ -41,6 +41,7 @@ _IFA_F_NODAD, _IFA_F_PERMANENT = 0x02, 0x80
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _RT_TABLE_MAIN = 254
 _RTN_UNICAST = 1
+_RTPROT_KERNEL = 2
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 IPV6_DEFAULT_METRIC = 1024
 
@@ -291,8 +292,8 @@ def addresses(socket: Socket) -> list[Address]:
     """Every permanent address of both families, without loopback's and link-local ones."""
     found = []
     for data in socket.dump(RTM_GETADDR, _IFADDR.pack(0, 0, 0, 0, 0)):
-        family, prefix, flags, _, index = _IFADDR.unpack_from(data, 0)
-        if index == 1:
+        family, prefix, flags, scope, index = _IFADDR.unpack_from(data, 0)
+        if index == 1 or (scope == _SCOPE_LINK and family == AF_INET6):
             continue
         local = given = b""
         for what, value in attributes(data, 8):
@@ -302,15 +303,14 @@ def addresses(socket: Socket) -> list[Address]:
                 given = value
             elif what == _IFA_FLAGS:
                 (flags,) = _U32.unpack(value)
-        raw = local or given
-        link_local = family == AF_INET6 and raw[0] == 0xFE and raw[1] & 0xC0 == 0x80
-        if flags & _IFA_F_PERMANENT and not link_local:
-            found.append(Address(index, "{}/{}".format(inet_ntop(family, raw), prefix)))
+        if flags & _IFA_F_PERMANENT:
+            found.append(Address(index, "{}/{}".format(inet_ntop(family, local or given), prefix)))
     return found
 
 
-def routes(socket: Socket) -> list[LiveRoute]:
-    """Every unicast route of the main table, both families."""
+def routes(socket: Socket, *, kernels_own: bool = True) -> list[LiveRoute]:
+    """Every unicast route of the main table, both families; with or without those that the kernel made by itself
+    (most of them: one for each address, one for each interface)."""
     found: list[LiveRoute] = []
     for family in (AF_INET, AF_INET6):
         body = _RTMSG.pack(family, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, 0, 0)
@@ -322,6 +322,8 @@ def routes(socket: Socket) -> list[LiveRoute]:
                 continue
             raise
         for data in dumped:
+            if not kernels_own and data[5] == _RTPROT_KERNEL:  # rtm_protocol
+                continue
             route = _decode_route(family, data)
             if route is not None:
                 found.append(route)

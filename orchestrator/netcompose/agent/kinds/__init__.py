@@ -9,14 +9,28 @@ from typing import Mapping
 
 from netcompose.agent.kinds.base import Kind
 from netcompose.agent.kinds.bridge import BridgeKind
+from netcompose.agent.kinds.docker_user import DockerUserKind
 from netcompose.agent.kinds.exec import ExecKind
 from netcompose.agent.kinds.file import FileKind
+from netcompose.agent.kinds.firewall import FirewallKind
 from netcompose.agent.kinds.leftover import LeftoverKind
 from netcompose.agent.kinds.namespace import NamespaceKind
 from netcompose.agent.kinds.process import ProcessKind
+from netcompose.agent.kinds.sysctl import SysctlKind
 from netcompose.agent.kinds.veth import VethKind
 
 KINDS: Mapping[str, Kind] = {
     kind.kind: kind
-    for kind in (NamespaceKind(), BridgeKind(), VethKind(), LeftoverKind(), FileKind(), ExecKind(), ProcessKind())
+    for kind in (
+        NamespaceKind(),
+        BridgeKind(),
+        VethKind(),
+        LeftoverKind(),
+        FileKind(),
+        ExecKind(),
+        ProcessKind(),
+        FirewallKind(),
+        SysctlKind(),
+        DockerUserKind(),
+    )
 }

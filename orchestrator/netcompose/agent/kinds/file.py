@@ -31,7 +31,7 @@ class FileKind:
         except FileNotFoundError:
             return
         for folder in folders:
-            for name in sorted(os.listdir(os.path.join(NETNS_FILES, folder))):
+            for name in _names(os.path.join(NETNS_FILES, folder)):
                 path = os.path.join(NETNS_FILES, folder, name)
                 first, content = _read(path)
                 owner = owner_of(first[2:]) if first.startswith("# ") else None
@@ -42,7 +42,7 @@ class FileKind:
                     # Cut off by a crash between making the file and writing its mark.
                     id = "file/{}/{}".format(folder[len(prefix) :], name)
                     found[id] = File(id=id, container=folder[len(prefix) :], path=path, content="")
-                elif first or content:
+                else:
                     whose = "of topology {}".format(owner[0]) if owner else "that netcompose did not write"
                     foreign["path:" + path] = "a file " + whose
 
@@ -58,8 +58,7 @@ class FileKind:
             context.remember(files_folder=True)
             os.makedirs(NETNS_FILES, exist_ok=True)
         rundir.remember_container(context.topology, resource.container)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder)
+        os.makedirs(folder, exist_ok=True)
         text = "# {}\n{}".format(mark(context.topology, resource.id), resource.content).encode()
         # In place, not by renaming: running processes have this very file mounted over theirs. One write, then
         # the cut, so that a reader never finds it empty.
@@ -84,8 +83,22 @@ class FileKind:
     def _remove(path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+        folder = os.path.dirname(path)
         with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(path))
+            while folder != NETNS_FILES:
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
+
+
+def _names(folder: str) -> list[str]:
+    """The files of a container's folder and of the folders in it."""
+    names: list[str] = []
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            names += ("{}/{}".format(entry.name, below) for below in os.listdir(entry.path))
+        else:
+            names.append(entry.name)
+    return sorted(names)
 
 
 def _read(path: str) -> tuple[str, str]:

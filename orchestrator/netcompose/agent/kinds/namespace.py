@@ -7,7 +7,7 @@ from typing import Iterator, Mapping, MutableMapping, Sequence
 
 from netcompose.agent import rundir
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import namespaces, rtnl, sysctl
+from netcompose.agent.kernel import rtnl, sysctl
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
@@ -61,7 +61,7 @@ class NamespaceKind:
 
     @staticmethod
     def _create(context: Context, resource: Namespace) -> None:
-        namespaces.prepare_directory(lambda folder, mount: context.remember(netns_folder=folder, netns_mount=mount))
+        context.need_netns_directory()
         # Before the name: if we are killed between name and namespace, this says that the name is ours.
         rundir.remember_container(context.topology, resource.container)
         if resource.joins:

@@ -17,7 +17,7 @@ from typing import Any, Iterator, Optional, Sequence
 
 from netcompose.agent.kernel import syscalls
 from netcompose.agent.rundir import topology_dir
-from netcompose.agent.runtimes import output, records
+from netcompose.agent.runtimes import output, records, services
 from netcompose.agent.runtimes.execution import attach, run_captured
 from netcompose.agent.runtimes.helper import Helper, command_of, explain
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
@@ -95,6 +95,9 @@ def _start(topology: str, processes: Sequence[Process]) -> list[Optional[Netcomp
                 if failure is not None:
                     failures[index] = explain(processes[index].container, specification["command"], failure)
             helper.process.wait()
+    for index, process in enumerate(processes):
+        if failures[index] is None:
+            failures[index] = services.failure(process, _directory(topology, process.container))
     return failures
 
 
@@ -109,23 +112,24 @@ def _specification(topology: str, process: Process) -> dict[str, Any]:
     """What the helper needs of a process, with its run directory made."""
     where = "container {}: ".format(process.container)
     directory = _directory(topology, process.container)
+    record = _record(process, where)
+    netns = netns_name(topology, process.namespace) if process.namespace else ""
+    record["netns"] = _inode(netns)
+    try:
+        os.makedirs(directory, mode=0o700)
+        argv = services.command(process, directory)
+    except PermissionError as error:
+        raise NotPermitted(
+            "{}no permission to write {}".format(where, error.filename), hint="run as root (sudo netcompose ...)"
+        ) from error
     command = command_of(
-        process.command,
+        argv,
         process.environment,
         working_dir=process.working_dir,
         user=process.user,
         hostname=process.hostname,
         where=where,
     )
-    record = _record(process, where)
-    netns = netns_name(topology, process.namespace) if process.namespace else ""
-    record["netns"] = _inode(netns)
-    try:
-        os.makedirs(directory, mode=0o700)
-    except PermissionError as error:
-        raise NotPermitted(
-            "{}no permission to write {}".format(where, error.filename), hint="run as root (sudo netcompose ...)"
-        ) from error
     return {
         "directory": directory,
         "container": process.container,
@@ -299,7 +303,10 @@ def _inode(netns: str) -> list[int]:
 
 
 def update(topology: str, live: Process, desired: Process) -> None:
-    """Change what can change while the process runs: its hostname, its stop signal and grace period."""
+    """Change what can change while the process runs: its hostname, its stop signal and grace period.
+
+    A server whose files changed gets its reload signal, which its init passes on.
+    """
     where = "container {}: ".format(desired.container)
     directory = _directory(topology, desired.container)
     recorded = records.read(directory, records.PROCESS)
@@ -312,6 +319,23 @@ def update(topology: str, live: Process, desired: Process) -> None:
         records.write(fd, records.PROCESS, {**recorded, **_record(desired, where)})
     finally:
         os.close(fd)
+    if desired.reads != live.reads:
+        _reload(topology, desired, recorded, where)
+
+
+def _reload(topology: str, process: Process, recorded: Any, where: str) -> None:
+    """Have a server read its files again; a command that is waiting for its restart does so by itself."""
+    directory = _directory(topology, process.container)
+    before = services.reload_begun(process, directory)
+    pidfd = _pidfd(recorded)
+    if pidfd >= 0:
+        try:
+            _send(pidfd, signal.Signals(_signal_number(process.reload_signal, where)))
+        finally:
+            os.close(pidfd)
+    failure = services.failure(process, directory, before)
+    if failure is not None:
+        raise failure
 
 
 def _rename(pid: int, hostname: str, where: str) -> None:

@@ -1,13 +1,14 @@
-"""The network drivers. A new one is a module here with the two functions of :class:`Driver`, and a line below."""
+"""The network drivers. A new one is a module here with the two functions of :class:`Driver`, and a word below."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol, cast
 
-from netcompose.compiler.networks import bridge
-from netcompose.compiler.shapes import Interface, PooledNetwork
-from netcompose.resources import Resource, Route
+if TYPE_CHECKING:
+    from netcompose.compiler.shapes import Interface, PooledNetwork
+    from netcompose.resources import Resource, Route
 
 
 class Driver(Protocol):
@@ -24,6 +25,25 @@ class Driver(Protocol):
         ...
 
 
-DRIVERS: Mapping[str, Driver] = {
-    "bridge": bridge,
-}
+class _Drivers(Mapping[str, Driver]):
+    """Modules by name, imported when a network asks for one: ``validate`` only wants to know which there are."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __getitem__(self, name: str) -> Driver:
+        if name not in self._names:
+            raise KeyError(name)
+        return cast(Driver, importlib.import_module(f"{__name__}.{name}"))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+DRIVERS = _Drivers("bridge")

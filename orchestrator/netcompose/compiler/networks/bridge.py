@@ -11,10 +11,11 @@ from netcompose.resources.names import host_interface_name, mark
 
 
 def shared(topology: str, pooled: PooledNetwork) -> Iterator[Resource]:
-    """The bridge. It has the gateways' addresses, and none on an internal network."""
+    """The bridge, with the gateways' addresses. An internal network's is no way out: no route leads to it, and the
+    packet filter lets nothing but questions for names through to it."""
     network = pooled.network
     id = names.bridge_id(network.name)
-    gateways = () if network.internal else tuple(sorted(f"{pool.gateway}/{pool.prefix}" for pool in pooled.pools))
+    gateways = tuple(sorted(f"{pool.gateway}/{pool.prefix}" for pool in pooled.pools))
     yield Bridge(
         id=id,
         network=network.name,
@@ -48,6 +49,7 @@ def attached(
             mac=names.mac(topology, interface.container, interface.network, "port"),
             mtu=pooled.mtu,
             master=names.bridge_id(pooled.network.name),
+            isolated=not pooled.network.icc,
             alias=alias,
         ),
     )

@@ -1,0 +1,324 @@
+"""The name server of a topology on a host: who is answered what, as files for one Unbound (unbound.conf(5)).
+
+Containers ask the gateway addresses of their bridges; the packet filter leads them to the one port of the host that it
+listens on, whatever else there is on port 53. There is a view per set of networks: a container is shown the names on
+its own networks only. A network's names are a file of their own, which the views of all sets that it is in include,
+so that a new container on a network changes this one file.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from netcompose.compiler import names
+from netcompose.compiler.firewall import firewall_id
+from netcompose.compiler.numbers import mask, parse, parse_prefix, parse_with_prefix, show
+from netcompose.compiler.resolution import PUBLIC, names_on
+from netcompose.compiler.shapes import Interface, Interfaces, Pool, PooledNetwork
+from netcompose.resources import Bridge, File, HostFacts, Namespace, Observation, Process, Resource, Veth
+from netcompose.resources.names import DNS_SERVICE, digest, netns_name
+from netcompose.topology.model import Topology
+
+PROCESS_ID = f"process/{DNS_SERVICE}"
+#: Where the port that it listens on comes from: below those that programs get which ask for none.
+_FIRST_PORT, _PORTS = 20000, 10000
+#: Seconds that an answer may be kept: a container that was made anew may have another address.
+_TTL = 60
+#: Its folder below /etc, over which the one with these files is mounted.
+_FOLDER = "unbound"
+_MAIN = "unbound.conf"
+_MAIN_ID = names.file_id(DNS_SERVICE, f"{_FOLDER}/{_MAIN}")
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
+
+_SERVER = """\
+server:
+    do-daemonize: no
+    chroot: ""
+    username: ""
+    directory: ""
+    pidfile: ""
+    use-syslog: no
+    verbosity: 1
+    num-threads: 1
+    module-config: "iterator"
+    so-reuseport: no
+    hide-version: yes
+    # Answers come from the address that was asked. Whoever is not named below gets none.
+    interface-automatic: yes
+    access-control: 0.0.0.0/0 deny
+    access-control: ::/0 deny
+    rrset-roundrobin: yes
+    # Small: most answers come from the views, and what is asked elsewhere is kept by those who are asked.
+    msg-cache-size: 1m
+    rrset-cache-size: 2m
+    outgoing-range: 512
+    num-queries-per-thread: 512
+    cache-max-negative-ttl: 5
+    # A resolver that was away is asked again soon.
+    infra-host-ttl: 30
+    infra-keep-probing: yes
+    # Questions for everything that is not in a view are the host's resolvers' to answer, private networks included.
+    do-not-query-localhost: no
+    qname-minimisation: no
+    unblock-lan-zones: yes
+    insecure-lan-zones: yes
+    local-zone: "test." nodefault
+    local-zone: "home.arpa." nodefault
+"""
+
+
+class Service(NamedTuple):
+    """The name server of one host. ``resolvers`` maps a container that has a stack of its own to the address that it
+    asks; ``port`` is the one that it listens on; ``note`` says why there is no server although containers could ask
+    one."""
+
+    resources: tuple[Resource, ...] = ()
+    resolvers: Mapping[str, str] = {}
+    port: int = 0
+    note: str = ""
+
+
+def service(
+    topology: Topology,
+    host: str,
+    pooled: Mapping[str, PooledNetwork],
+    interfaces: Interfaces,
+    default_networks: Mapping[str, Mapping[int, str]],
+    *,
+    live: Observation | None,
+) -> Service:
+    """The server of a host and who asks it. ``live`` None: nothing is known of the host, so there is no server."""
+    clients = _clients(topology, host, pooled, interfaces)
+    resolvers = {
+        name: found
+        for name, own in clients.items()
+        if not topology.containers[name].dns and (found := _resolver(own, pooled, default_networks.get(name, {})))
+    }
+    if not resolvers or live is None:
+        return Service()
+    if not live.facts.name_server:
+        reason = live.facts.features.get("dns", "this host has none")
+        return Service(
+            note=f"host {host}: no name server for the containers: {reason}; their hosts files have the names, and "
+            "DNS clients such as dig get no answer for them"
+        )
+    port = _port(topology.name, live)
+    return Service(tuple(_resources(topology, pooled, clients, port, live.facts)), resolvers, port)
+
+
+def _port(topology: str, live: Observation) -> int:
+    """The one that it has, else the first after a position derived from the name that nobody listens on."""
+    before = live.resources.get(_MAIN_ID)
+    if isinstance(before, File) and (found := re.search(r"^ *port: ([0-9]+)$", before.content, re.MULTILINE)):
+        return int(found[1])
+    taken = {listener.port for listener in live.facts.listeners}
+    start = int.from_bytes(digest("dns", topology)[:4], "big")
+    candidates = (_FIRST_PORT + (start + step) % _PORTS for step in range(_PORTS))
+    return next((port for port in candidates if port not in taken), _FIRST_PORT)
+
+
+def _clients(
+    topology: Topology, host: str, pooled: Mapping[str, PooledNetwork], interfaces: Interfaces
+) -> dict[str, list[Interface]]:
+    """The containers of a host that are on bridges, with those interfaces, by name."""
+    clients = {}
+    for name in sorted(interfaces):
+        if topology.containers[name].host == host:
+            own = [item for item in interfaces[name] if item.network and _gateways(pooled[item.network])]
+            if own:
+                clients[name] = own
+    return clients
+
+
+def _gateways(pooled: PooledNetwork) -> list[Pool]:
+    return [pool for pool in pooled.pools if pool.gateway] if pooled.network.driver == "bridge" else []
+
+
+def _resolver(own: Sequence[Interface], pooled: Mapping[str, PooledNetwork], default: Mapping[int, str]) -> str:
+    """The gateway that a container asks: that of its default route, else of the first network by name that is not
+    internal, else of the first; IPv4 before IPv6. Empty if it reaches none."""
+    preferred = {default.get(4), default.get(6)}
+    ranked = sorted(own, key=lambda i: (i.network not in preferred, pooled[i.network].network.internal, i.network))
+    for interface in ranked:
+        for family in (4, 6):
+            own_values = [address.value for address in interface.addresses if address.family == family]
+            for pool in _gateways(pooled[interface.network]):
+                if pool.family == family and any(map(pool.contains, own_values)):
+                    return pool.gateway
+    return ""
+
+
+def _resources(
+    topology: Topology,
+    pooled: Mapping[str, PooledNetwork],
+    clients: Mapping[str, Sequence[Interface]],
+    port: int,
+    facts: HostFacts,
+) -> Iterator[Resource]:
+    used = sorted({interface.network for own in clients.values() for interface in own})
+    contents = {f"{network}.names": "" for network in used}
+    lines: dict[str, dict[str, None]] = {network: {} for network in used}
+    for name, own in clients.items():
+        attachments = {item.network: item for item in topology.containers[name].networks}
+        for interface in own:
+            known = names_on(topology.containers[name], attachments[interface.network])
+            lines[interface.network].update(dict.fromkeys(_records(known, interface)))
+    for network in used:
+        contents[f"{network}.names"] = "".join(lines[network])
+    settings = (*_access(pooled, used, clients), *_views(pooled, used, clients), *_forward(facts))
+    contents[_MAIN] = "".join((f"    port: {port}\n", *settings))
+    # What it answers as `id.server`: who asks knows which of these files it has read.
+    contents[_MAIN] = f'{_SERVER}    identity: "{_digest(contents[_MAIN])}"\n' + contents[_MAIN]
+    folder = f"/etc/netns/{netns_name(topology.name, DNS_SERVICE)}/{_FOLDER}"
+    files = []
+    for name in sorted(contents):
+        id = names.file_id(DNS_SERVICE, f"{_FOLDER}/{name}")
+        files.append(File(id=id, container=DNS_SERVICE, path=f"{folder}/{name}", content=contents[name]))
+    yield from files
+    yield Process(
+        id=PROCESS_ID,
+        container=DNS_SERVICE,
+        command=(facts.name_server, "-d", "-p", "-c", f"/etc/{_FOLDER}/{_MAIN}"),
+        netns=netns_name(topology.name, DNS_SERVICE),
+        user=facts.name_server_user,
+        restart="always",
+        stop_grace_period=2.0,
+        reads={name: _digest(contents[name]) for name in sorted(contents)},
+        after=(*(file.id for file in files), firewall_id(topology.name)),
+    )
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _records(known: Sequence[str], interface: Interface) -> Iterator[str]:
+    """The lines of one container on a network: its names alone and with the network's, and its addresses back."""
+    network = interface.network
+    known = [name for name in known if _is_name(name)]
+    with_network = [f"{name}.{network}" for name in known if _is_name(f"{name}.{network}")]
+    for address in interface.addresses:
+        kind = "A" if address.family == 4 else "AAAA"
+        for name in (*known, *with_network):
+            yield f'local-data: "{name}. {_TTL} IN {kind} {address.text}"\n'
+        if known:
+            yield f'local-data-ptr: "{address.text} {_TTL} {(with_network or known)[0]}"\n'
+
+
+def _is_name(name: str) -> bool:
+    """Whether DNS can carry it (RFC 1035, 2.3.4); underscores are fine (RFC 2181, 11)."""
+    return len(name) <= 253 and all(_LABEL.match(label) for label in name.split("."))
+
+
+def _access(
+    pooled: Mapping[str, PooledNetwork], used: Sequence[str], clients: Mapping[str, Sequence[Interface]]
+) -> Iterator[str]:
+    """Who may ask and what they see: everybody on a network its names, a container on several those of all."""
+    for network in used:
+        for pool in _gateways(pooled[network]):
+            yield from _client(f"{show(pool.family, pool.network)}/{pool.prefix}", _view(network))
+    for own in clients.values():
+        if len(own) > 1:
+            view = _view(*(interface.network for interface in own))
+            for interface in own:
+                for address in interface.addresses:
+                    yield from _client(f"{address.text}/{32 if address.family == 4 else 128}", view)
+
+
+def _client(prefix: str, view: str) -> tuple[str, str]:
+    return f"    access-control: {prefix} allow\n", f'    access-control-view: {prefix} "{view}"\n'
+
+
+def _view(*networks: str) -> str:
+    return "+".join(sorted(networks))
+
+
+def _views(
+    pooled: Mapping[str, PooledNetwork], used: Sequence[str], clients: Mapping[str, Sequence[Interface]]
+) -> Iterator[str]:
+    """A view for each network, and for each set of several that a container is on. Who is on internal networks alone
+    has no way out, and none through questions for names either."""
+    sets: set[tuple[str, ...]] = {(network,) for network in used}
+    sets |= {tuple(sorted(interface.network for interface in own)) for own in clients.values()}
+    for networks in sorted(sets):
+        inside = all(pooled[network].network.internal for network in networks)
+        yield f'view:\n    name: "{_view(*networks)}"\n'
+        yield "    view-first: yes\n"
+        yield f'    local-zone: "." {"static" if inside else "transparent"}\n'
+        for network in networks:
+            yield f'    include: "/etc/{_FOLDER}/{network}.names"\n'
+
+
+def _forward(facts: HostFacts) -> Iterator[str]:
+    yield 'forward-zone:\n    name: "."\n'
+    # One with a zone (fe80::1%eth0) is asked through an interface that only the host's own programs know.
+    for server in [server for server in facts.forwarders if "%" not in server] or (*PUBLIC[4], *PUBLIC[6]):
+        yield f"    forward-addr: {server}\n"
+
+
+class _Setup(NamedTuple):
+    """What a configuration says: which clients (family, network, prefix) see which view, and which files each view
+    includes."""
+
+    clients: tuple[tuple[int, int, int, str], ...]
+    files: Mapping[str, tuple[str, ...]]
+
+
+def told(resources: Mapping[str, Resource], container: str) -> Iterator[tuple[str, str]]:
+    """``(name, address)`` of everything that the name server tells a container, as its files say; nothing if the
+    container asks others."""
+    main = resources.get(_MAIN_ID)
+    asked = resources.get(names.file_id(container, "resolv.conf"))
+    namespace = resources.get(names.namespace_id(container))
+    if not (isinstance(main, File) and isinstance(asked, File) and isinstance(namespace, Namespace)):
+        return
+    server = asked.content.partition("\n")[0].removeprefix("nameserver ") + "/"
+    bridges = [item for item in resources.values() if isinstance(item, Bridge)]
+    if not any(text.startswith(server) for bridge in bridges for text in bridge.addresses):
+        return
+    setup = _read(main.content)
+    owner = namespace.joins or container
+    ends = [end for item in resources.values() if isinstance(item, Veth) for end in (item.end, item.peer)]
+    own = [parse_with_prefix(text)[:2] for end in ends if end.namespace == owner for text in end.addresses]
+    matching = [
+        (prefix, view)
+        for family, network, prefix, view in setup.clients
+        if any(kind == family and value & mask(family, prefix) == network for kind, value in own)
+    ]
+    for name in setup.files[max(matching)[1]] if matching else ():
+        file = resources.get(names.file_id(DNS_SERVICE, f"{_FOLDER}/{name}"))
+        if isinstance(file, File):
+            yield from _answers(file.content)
+
+
+@functools.lru_cache(maxsize=8)
+def _read(content: str) -> _Setup:
+    clients = []
+    files: dict[str, tuple[str, ...]] = {}
+    view = ""
+    for line in content.splitlines():
+        key, _, value = line.strip().partition(": ")
+        if key == "access-control-view":
+            prefix, _, seen = value.partition(" ")
+            clients.append((*parse_prefix(prefix), seen.strip('"')))
+        elif key == "name":
+            view = value.strip('"')
+            files[view] = ()
+        elif key == "include":
+            files[view] = (*files[view], value.strip('"').rpartition("/")[2])
+    return _Setup(tuple(clients), files)
+
+
+@functools.lru_cache(maxsize=1024)
+def _answers(content: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for line in content.splitlines():
+        key, _, value = line.partition(": ")
+        if key == "local-data":
+            words = value.strip('"').split()
+            found.append((words[0].rstrip("."), words[-1]))
+    return tuple(found)

@@ -1,0 +1,60 @@
+"""Fixtures of the tests with a real Docker Engine. The tests of tests/kernel that are run again here find them, too."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_KERNEL = Path(__file__).parents[1] / "kernel"
+# The tests on real hosts and these have their helpers in common.
+sys.path.insert(0, str(_KERNEL))
+
+from engine import ROOT, Engine, add_outside, need_docker, settle  # noqa: E402
+
+from netcompose.transports.sandbox import Sandbox  # noqa: E402
+
+
+def _kernel_fixtures() -> Any:
+    spec = importlib.util.spec_from_file_location("kernel_conftest", _KERNEL / "conftest.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+example = _kernel_fixtures().example
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """A Docker Engine on a throw-away host of its own."""
+    need_docker()
+    with Sandbox("server4") as sandbox, Engine(sandbox) as running:
+        yield running
+
+
+@pytest.fixture
+def host(engine: Engine) -> Sandbox:
+    """A throw-away host with a running Docker Engine."""
+    return engine.host
+
+
+@pytest.fixture
+def crossroads(engine: Engine) -> Engine:
+    """An engine that has an image, on a host with an outside."""
+    put_probe(engine.host)
+    add_outside(engine.host)
+    engine.make_image()
+    settle(engine.host)
+    return engine
+
+
+def put_probe(host: Sandbox) -> None:
+    """The program that asks and answers, where containers find it."""
+    text = (Path(__file__).parent / "probe.py").read_text()
+    host.run(["tee", f"{ROOT}/probe.py"], input=text, check=True)

@@ -1,0 +1,28 @@
+"""The tests of tests/kernel/test_firewall.py again, on a host with a running Docker Engine."""
+
+from __future__ import annotations
+
+import outside
+import pytest
+import test_firewall
+from engine import Engine
+from test_firewall import *  # noqa: F403
+
+from netcompose.transports.sandbox import Sandbox
+
+# They are about a host that does not forward: with Docker it does already.
+del test_s9_two_topologies_share_forwarding_and_the_last_puts_it_back  # noqa: F821
+del test_s9_a_topology_without_a_way_out_does_not_make_the_host_forward  # noqa: F821
+
+
+@pytest.fixture
+def host(engine: Engine) -> Sandbox:
+    """A host with a neighbour and a Docker Engine."""
+    outside.attach(engine.host)
+    return engine.host
+
+
+@pytest.fixture(autouse=True)
+def spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's rules, which only Docker can make again."""
+    monkeypatch.delitem(test_firewall.DRIFT, "all flushed")

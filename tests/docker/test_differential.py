@@ -1,0 +1,185 @@
+"""The same stack by Docker and by netcompose, measured by the same program from every place, compared cell by cell.
+
+A difference is a defect, or one of those below, each of which docs/docker-differences.md explains under its title.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import matrix
+from conftest import put_probe
+from engine import OUTSIDE4, OUTSIDE6, ROOT, Engine, add_outside, need_docker, settle
+from matrix import CONTAINERS, HOST, OUTSIDE, Matrix
+from support import cli, until
+
+from netcompose.transports.sandbox import Sandbox
+
+STACK = Path(__file__).parent / "stack"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "docker-differences.md"
+NOTHING = "-"
+
+
+class Cell(NamedTuple):
+    """One measured thing: from where, what, to whom, which port or name, and the two answers."""
+
+    place: str
+    what: str
+    target: str
+    port: str
+    docker: str
+    netcompose: str
+
+    @property
+    def network(self) -> str:
+        """The network that the target is on, if it is a container or a gateway."""
+        return self.target.partition(".")[2]
+
+    @property
+    def own_networks(self) -> frozenset[str]:
+        return frozenset(CONTAINERS.get(self.place, ()))
+
+    @property
+    def is_foreign_gateway(self) -> bool:
+        return self.target.startswith("gateway.") and self.place in CONTAINERS and self.network not in self.own_networks
+
+    @property
+    def server(self) -> str:
+        """Who answered, if both answers are by the same server, which sees different clients."""
+        one, two = (answer.partition(" sees ") for answer in (self.docker, self.netcompose))
+        return one[0] if one[1] and one[0] == two[0] else ""
+
+
+#: Title in the document -> what it explains.
+DIFFERENCES: dict[str, Callable[[Cell], bool]] = {
+    "A server sees the container that asks through a published port": lambda cell: (
+        cell.place in CONTAINERS and bool(cell.server) and cell.netcompose.endswith(tuple(_own_addresses(cell)))
+    ),
+    "Published UDP ports work from containers": lambda cell: (
+        cell.place in CONTAINERS and cell.what.startswith("udp") and cell.docker == NOTHING
+    ),
+    "Another network's gateway address does not answer": lambda cell: (
+        cell.is_foreign_gateway and cell.netcompose == NOTHING
+    ),
+    "An internal network does not reach the host": lambda cell: (
+        cell.own_networks == {"inner"} and cell.target in (HOST, "gateway.inner") and cell.netcompose == NOTHING
+    ),
+    "IPv6 works inside an internal network": lambda cell: (
+        cell.own_networks == {"inner"} and cell.what.endswith("6") and cell.docker == NOTHING
+    ),
+    "A route to a container's address is no way around publishing": lambda cell: (
+        cell.place == OUTSIDE and cell.target.partition(".")[0] in CONTAINERS and cell.netcompose == NOTHING
+    ),
+    "A server sees the address that the host asks from": lambda cell: (
+        cell.place == HOST and bool(cell.server) and cell.netcompose.endswith(f"sees {cell.target}")
+    ),
+    "A name has all of its addresses": lambda cell: (
+        cell.what[:-1] in ("resolve", "dig") and set(cell.docker.split()) < set(cell.netcompose.split())
+    ),
+}
+
+
+def _own_addresses(cell: Cell) -> Iterator[str]:
+    for network in cell.own_networks:
+        yield f"{cell.place}.{network}"
+
+
+def docker_matrix() -> Matrix:
+    """The stack by Docker, measured."""
+    need_docker()
+    with Sandbox("docker") as host, Engine(host) as engine:
+        put_probe(host)
+        _outside(host)
+        engine.make_image()
+        engine.compose(str(STACK / "compose.yaml"), "up", "--detach")
+
+        def inside(container: str, argv: list[str], text: str) -> object:
+            return engine.docker("exec", "--interactive", container, *argv, check=False, input=text)
+
+        return _measured(host, inside)
+
+
+def netcompose_matrix() -> Matrix:
+    """The stack by netcompose, without any Docker, measured."""
+    need_docker()
+    with Sandbox("native") as host:
+        host.run(["mount", "-t", "tmpfs", "probe", ROOT], check=True)
+        put_probe(host)
+        _outside(host)
+        cli(host, "up", file=STACK / "topology.yaml")
+
+        def inside(container: str, argv: list[str], text: str) -> object:
+            return host.run(["ip", "netns", "exec", f"differential-{container}", *argv], input=text)
+
+        return _measured(host, inside)
+
+
+def _outside(host: Sandbox) -> None:
+    add_outside(host)
+    host.popen(["ip", "netns", "exec", OUTSIDE, "/usr/bin/python3", matrix.PROBE, "serve", OUTSIDE, "8000", "8000"])
+
+
+def _measured(host: Sandbox, inside: Callable[[str, list[str], str], object]) -> Matrix:
+    settle(host)
+    for container in CONTAINERS:
+        asked = json.dumps({"": ["tcp", "127.0.0.1", "80"]})
+        argv = ["/usr/bin/python3", matrix.PROBE, "ask"]
+        until(lambda args=(container, argv, asked): f"{args[0]} sees" in str(inside(*args)))
+    for address in (OUTSIDE4, OUTSIDE6):
+        until(lambda a=address: host.run(["ping", "-c", "1", "-W", "1", a]).returncode == 0)
+    return matrix.measure(host, inside)  # type: ignore[arg-type]
+
+
+def _cells(docker: Matrix, netcompose: Matrix) -> Iterator[Cell]:
+    for (place, cell), answer in docker.items():
+        what, target, port = [*cell.split(" ", 2), ""][:3]
+        yield Cell(place, what, target, port, answer, netcompose[place, cell])
+
+
+def test_docker_and_netcompose_agree_but_for_what_is_documented() -> None:
+    docker, netcompose = docker_matrix(), netcompose_matrix()
+    _is_worth_comparing(docker)
+    assert docker.keys() == netcompose.keys()
+    different = [cell for cell in _cells(docker, netcompose) if cell.docker != cell.netcompose]
+
+    unexplained = [cell for cell in different if not any(explains(cell) for explains in DIFFERENCES.values())]
+    assert not unexplained, "\n".join(map(str, unexplained))
+    gone = [title for title, explains in DIFFERENCES.items() if not any(map(explains, different))]
+    assert not gone, "these are no differences any more: take them out"
+
+
+def test_the_document_has_each_difference_under_its_title() -> None:
+    text = DOCUMENT.read_text()
+    measured = text.partition("## Measured\n")[2].partition("\n## ")[0]
+    assert {line[4:] for line in measured.splitlines() if line.startswith("### ")} == set(DIFFERENCES)
+
+
+def _is_worth_comparing(docker: Matrix) -> None:
+    """Docker's side shows what the stack is made to show: a probe that measures nothing finds no difference either."""
+    expected = {
+        ("web", "ping4 app.front"): "answers",
+        ("web", "ping6 app.front"): "answers",
+        ("web", "ping4 db.back"): NOTHING,
+        ("app", "tcp4 db.back 80"): "db sees app.back",
+        ("web", "resolve4 app"): "app.front",
+        ("web", "resolve4 nobody"): NOTHING,
+        ("quiet1", "ping4 quiet2.quiet"): NOTHING,
+        ("vault1", "ping4 vault2.inner"): "answers",
+        ("vault1", "tcp4 outside 8000"): NOTHING,
+        ("web", "tcp4 outside 8000"): "outside sees host",
+        ("web", "udp6 outside 8000"): "outside sees host",
+        # A published port from outside, from the host's own address, from 127.0.0.1, from another container and itself.
+        (OUTSIDE, "tcp4 host 8080"): "web sees outside",
+        (OUTSIDE, "udp6 host 5353"): "web sees outside",
+        (HOST, "tcp4 host 8080"): "web sees host",
+        (HOST, "tcp4 lo 8080"): "web sees gateway.front",
+        (HOST, "tcp6 lo 8080"): "web sees gateway.front",
+        ("db", "tcp4 host 8080"): "web sees gateway.front",
+        ("web", "tcp4 host 8080"): "web sees gateway.front",
+        (OUTSIDE, "tcp4 host 9091"): NOTHING,
+        (HOST, "tcp4 lo 9091"): "db sees gateway.back",
+    }
+    assert {cell: docker[cell] for cell in expected} == expected
