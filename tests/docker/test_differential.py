@@ -43,8 +43,9 @@ class Cell(NamedTuple):
         return frozenset(CONTAINERS.get(self.place, ()))
 
     @property
-    def is_foreign_gateway(self) -> bool:
-        return self.target.startswith("gateway.") and self.place in CONTAINERS and self.network not in self.own_networks
+    def asks_the_host(self) -> bool:
+        """A container asks one of the host's addresses."""
+        return self.place in CONTAINERS and (self.target == HOST or self.target.startswith("gateway."))
 
     @property
     def server(self) -> str:
@@ -56,35 +57,42 @@ class Cell(NamedTuple):
 #: Title in the document -> what it explains.
 DIFFERENCES: dict[str, Callable[[Cell], bool]] = {
     "A server sees the container that asks through a published port": lambda cell: (
-        cell.place in CONTAINERS and bool(cell.server) and cell.netcompose.endswith(tuple(_own_addresses(cell)))
+        cell.asks_the_host
+        and bool(cell.server)
+        and " sees gateway." in cell.docker
+        and cell.netcompose in {f"{cell.server} sees {cell.place}.{network}" for network in cell.own_networks}
     ),
     "Published UDP ports work from containers": lambda cell: (
-        cell.place in CONTAINERS and cell.what.startswith("udp") and cell.docker == NOTHING
+        cell.asks_the_host and cell.what.startswith("udp") and cell.docker == NOTHING
     ),
     "Another network's gateway address does not answer": lambda cell: (
-        cell.is_foreign_gateway and cell.netcompose == NOTHING
+        cell.asks_the_host
+        and cell.target != HOST
+        and cell.network not in cell.own_networks
+        and cell.netcompose == NOTHING
     ),
     "An internal network does not reach the host": lambda cell: (
-        cell.own_networks == {"inner"} and cell.target in (HOST, "gateway.inner") and cell.netcompose == NOTHING
+        cell.asks_the_host
+        and cell.own_networks == {"inner"}
+        and cell.target in (HOST, "gateway.inner")
+        and cell.netcompose == NOTHING
     ),
     "IPv6 works inside an internal network": lambda cell: (
-        cell.own_networks == {"inner"} and cell.what.endswith("6") and cell.docker == NOTHING
+        cell.own_networks == {"inner"} and cell.network == "inner" and cell.what[-1] == "6" and cell.docker == NOTHING
     ),
     "A route to a container's address is no way around publishing": lambda cell: (
         cell.place == OUTSIDE and cell.target.partition(".")[0] in CONTAINERS and cell.netcompose == NOTHING
     ),
     "A server sees the address that the host asks from": lambda cell: (
-        cell.place == HOST and bool(cell.server) and cell.netcompose.endswith(f"sees {cell.target}")
+        cell.place == HOST
+        and cell.target.startswith("gateway.")
+        and bool(cell.server)
+        and cell.netcompose == f"{cell.server} sees {cell.target}"
     ),
     "A name has all of its addresses": lambda cell: (
         cell.what[:-1] in ("resolve", "dig") and set(cell.docker.split()) < set(cell.netcompose.split())
     ),
 }
-
-
-def _own_addresses(cell: Cell) -> Iterator[str]:
-    for network in cell.own_networks:
-        yield f"{cell.place}.{network}"
 
 
 def docker_matrix() -> Matrix:

@@ -120,12 +120,15 @@ def test_s7_containers_with_forged_routes_get_no_further(example: Bring, host: S
     gateways = {"q1": "10.7.3.1", "q2": "10.7.3.1", "v1": "10.7.4.1", "f1": "10.7.1.1"}
     own = {name: isolation.addresses(name)["eth0"][0].partition("/")[0] for name in gateways}
     own["outside"] = OUTSIDE[4]
+    seen_outside = [*OUT, "nstat", "-asz", "IcmpInEchos"]
+    before = run(host, *seen_outside)
     for one, other in (("q1", "q2"), ("v1", "f1"), ("v1", "outside")):
         # Both ways, so that an answer would find its way back.
         for source, target in ((one, other), (other, one)):
             if source != "outside":
                 isolation.inside(source, "ip", "route", "add", f"{own[target]}/32", "via", gateways[source])
         isolation.ping(one, own[other], reaches=False)
+    assert run(host, *seen_outside) == before, "not even a packet without an answer got out"
 
 
 def test_s7_nothing_comes_in_from_outside_but_the_host_itself_reaches_all(example: Bring, host: Sandbox) -> None:

@@ -99,7 +99,7 @@ def _announced(path: str) -> tuple[int, bytes]:
 
 
 def _answer(port: int) -> bytes:
-    """What the server says of itself to the host's loopback, which it answers too; nothing after a moment of silence."""
+    """What the server says of itself to the host's loopback, which it answers too; nothing if it is silent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.settimeout(_PATIENCE)
         with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from netcompose.compiler import names
 from netcompose.compiler.firewall import firewall_id
-from netcompose.compiler.numbers import mask, parse, parse_prefix, parse_with_prefix, show
+from netcompose.compiler.numbers import mask, parse_prefix, parse_with_prefix, show
 from netcompose.compiler.resolution import PUBLIC, names_on
 from netcompose.compiler.shapes import Interface, Interfaces, Pool, PooledNetwork
 from netcompose.resources import Bridge, File, HostFacts, Namespace, Observation, Process, Resource, Veth

@@ -37,7 +37,12 @@ def _walk(live: Any, desired: Any, prefix: str) -> Iterator[Found]:
             for key in sorted(set(before) | set(after)):
                 if before.get(key) != after.get(key):
                     yield Found(
-                        Difference("{}.{}".format(path, key), before.get(key), after.get(key), declared.secret),
+                        Difference(
+                            "{}.{}".format(path, key),
+                            to_data(before.get(key)),
+                            to_data(after.get(key)),
+                            declared.secret,
+                        ),
                         declared,
                     )
         else:

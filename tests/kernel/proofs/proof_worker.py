@@ -210,9 +210,10 @@ def _routes(netns: str) -> list[str]:
     found = []
     for family in ("-4", "-6"):
         for route in _json("ip", "-j", family, *where, "route", "show", "table", "all"):
-            # Link-local and multicast entries, and anycast ones of a router, come and go by the kernel's own clock.
-            # The same for the flag that says whether there is carrier at this very moment.
-            if str(route["dst"]).startswith(("fe80:", "ff00:")) or route.get("type") == "anycast":
+            # Link-local and multicast entries, and the entries that IPv6 adds for each address (local, anycast), come
+            # and go by the kernel's own clock; so does the flag that says whether there is carrier at this moment.
+            own_clock = family == "-6" and (route.get("table") == "local" or route.get("type") == "anycast")
+            if own_clock or str(route["dst"]).startswith(("fe80:", "ff00:")):
                 continue
             found.append(json.dumps({key: value for key, value in route.items() if key != "flags"}, sort_keys=True))
     return sorted(found)

@@ -11,7 +11,7 @@ from compiler_world import HOST, compiled, container, fresh, link, network, reso
 from netcompose.compiler.compile import compile_topology
 from netcompose.compiler.reachability import names, promised
 from netcompose.resources import File, Listener
-from netcompose.topology.model import Host, Port
+from netcompose.topology.model import Host
 
 SERVER = {"name_server": "/usr/sbin/unbound", "name_server_user": "unbound", "forwarders": ("127.0.0.53",)}
 LIVE = fresh(**SERVER)
@@ -55,8 +55,7 @@ def test_a_network_has_a_file_of_names_and_a_view_of_them():
         'local-data: "web.dmz. 60 IN A 10.0.1.2"',
         'local-data-ptr: "10.0.1.2 60 w.dmz"',
     ]
-    assert lines(desired, "unbound.conf", "interface") == ["10.0.1.1@53"]
-    assert lines(desired, "unbound.conf", "access-control") == ["10.0.1.0/24 allow"]
+    assert lines(desired, "unbound.conf", "access-control") == ["0.0.0.0/0 deny", "::/0 deny", "10.0.1.0/24 allow"]
     assert lines(desired, "unbound.conf", "access-control-view") == ['10.0.1.0/24 "dmz"']
     assert lines(desired, "unbound.conf", "include") == ['"/etc/unbound/dmz.names"']
     assert lines(desired, "unbound.conf", "forward-addr") == ["127.0.0.53"]
@@ -87,14 +86,32 @@ def test_a_new_container_changes_the_names_of_its_network_alone():
     assert different == {"lan.names"}
 
 
-def test_new_addresses_to_listen_on_change_the_port_that_nothing_uses():
-    one = compiled(DMZ, container("a", "dmz"), live=LIVE)
-    more = compiled(DMZ, container("a", "dmz"), container("b", "dmz"), live=LIVE)
-    two = compiled(DMZ, VAULT, container("a", "dmz"), container("b", "vault"), live=LIVE)
-    ports = [lines(desired, "unbound.conf", "port") for desired in (one, more, two)]
-    assert ports[0] == ports[1] != ports[2]
-    assert all(1024 <= int(port) < 65536 for (port,) in ports)
-    assert lines(two, "unbound.conf", "interface") == ["10.0.1.1@53", "10.0.2.1@53"]
+def port_of(desired):
+    (port,) = lines(desired, "unbound.conf", "port")
+    return int(port)
+
+
+def test_its_port_is_kept_and_keeps_away_from_what_others_have():
+    things = [DMZ, container("a", "dmz")]
+    first = compiled(*things, live=LIVE)
+    port = port_of(first)
+    assert 20000 <= port < 30000
+    taken = (Listener("tcp", "127.0.0.1", port), Listener("udp", "0.0.0.0", port + 1))
+    assert port_of(compiled(*things, live=fresh(**SERVER, listeners=taken))) == port + 2
+    moved = up(compiled(*things, live=fresh(**SERVER, listeners=taken)), **SERVER)
+    assert port_of(compiled(*things, live=moved)) == port + 2, "also when the first one is free again"
+    assert port_of(compiled(*things, name="other", live=LIVE)) != port
+
+
+def test_the_packet_filter_leads_questions_to_the_port_and_lets_internal_networks_ask():
+    desired = compiled(DMZ, VAULT, container("a", "dmz"), container("b", "vault"), live=LIVE)
+    table, port = resource(desired, "firewall/campus").table, port_of(desired)
+    to_gateway = "iifname . ip daddr @gateways4 meta l4proto { tcp, udp } th dport"
+    assert f'{to_gateway} 53 dnat to :{port} comment "names"' in table["chain prerouting"]
+    assert f'{to_gateway} {port} accept comment "names"' in table["chain from_internal"]
+    without = resource(compiled(DMZ, container("a", "dmz"), live=fresh()), "firewall/campus").table
+    assert "names" not in str(without)
+    assert "firewall/campus" in server(desired).after
 
 
 def test_who_is_on_several_networks_sees_the_names_of_all():
@@ -199,33 +216,14 @@ def test_names_that_dns_cannot_carry_are_left_out(alias):
     assert known == {"w.", "fine_1.", "w.dmz.", "fine_1.dmz."}
 
 
-@pytest.mark.parametrize(
-    ("things", "facts", "reason"),
-    [
-        ((), {"features": {"dns": "no program unbound on this host"}}, "no program unbound"),
-        ((), {**SERVER, "listeners": (Listener("udp", "0.0.0.0", 53),)}, "a program of the host has udp port 53"),
-        ((), {**SERVER, "listeners": (Listener("tcp", "::", 53, owner="named (pid 7)"),)}, "named (pid 7) has tcp"),
-        ((Port(path=(), container_port=53, host_port=53, protocol="udp"),), SERVER, "'w' publishes port 53"),
-    ],
-)
-def test_without_a_server_the_hosts_files_have_the_names_and_one_note_says_why(things, facts, reason):
-    desired = compiled(DMZ, container("w", "dmz", ports=things), container("v", "dmz"), live=fresh(**facts))
+def test_without_a_server_the_hosts_files_have_the_names_and_one_note_says_why():
+    lacks = {"features": {"dns": "no program unbound on this host"}}
+    desired = compiled(DMZ, container("w", "dmz"), container("v", "dmz"), live=fresh(**lacks))
     assert server(desired) is None
     assert not any("@dns" in id for id in desired.resources[HOST])
     (note,) = desired.notes
-    assert note.startswith("host local: no name server for the containers: ")
-    assert reason in note
+    assert note.startswith("host local: no name server for the containers: no program unbound on this host; ")
     assert "\tv\n" in resource(desired, "file/w/hosts").content
-
-
-@pytest.mark.parametrize(
-    "listener",
-    [Listener("udp", "127.0.0.53", 53), Listener("udp", "10.0.1.1", 53), Listener("udp", "0.0.0.0", 5353)],
-)
-def test_servers_that_are_not_in_the_way(listener):
-    desired = compiled(DMZ, container("w", "dmz"), live=fresh(**SERVER, listeners=(listener,)))
-    assert server(desired) is not None
-    assert desired.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -263,7 +261,7 @@ def test_the_cost_grows_with_the_containers_and_no_faster():
         began = time.process_time()
         desired = compiled(*things, live=LIVE)
         spent = time.process_time() - began
-        assert len(lines(desired, "unbound.conf", "interface")) == count
+        assert len(lines(desired, "unbound.conf", "access-control")) == count + 2
         return spent
 
     seconds(20)

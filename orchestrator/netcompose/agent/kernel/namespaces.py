@@ -101,7 +101,7 @@ class Namespaces:
         with self.returning():
             syscalls.unshare(syscalls.CLONE_NEWNET)
             socket = Socket()
-            _no_duplicate_detection()
+            _set_defaults()
             socket.request(rtnl.change_link(rtnl.link_attributes(alias=alias), index=1, up=True))
             self._pin(_OWN, name)
         self._sockets[name] = socket
@@ -136,15 +136,22 @@ class Namespaces:
             os.close(fd)
 
 
-def _no_duplicate_detection() -> None:
-    """Switch IPv6 duplicate address detection off in the thread's namespace (ip-sysctl, accept_dad).
+#: How the stack of a fresh container differs from what the kernel gives it (ip-sysctl). It inherits the host's
+#: ip_forward, so that on a host that forwards every container on two networks would be a router between them. IPv6
+#: duplicate detection finds nothing in addresses that a plan knows to be unique, but keeps a router from forwarding
+#: for up to two seconds: it asks for neighbours with its link-local address, which is tentative until then.
+_DEFAULTS = {
+    "net.ipv4.ip_forward": "0",
+    "net.ipv6.conf.all.accept_dad": "0",
+    "net.ipv6.conf.default.accept_dad": "0",
+}
 
-    Addresses come from a plan that knows them to be unique. With detection a router forwards nothing for up to two
-    seconds: it asks for neighbours with its link-local address, which is tentative until then.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        for scope in ("all", "default"):
-            sysctl.write("net.ipv6.conf.{}.accept_dad".format(scope), "0")
+
+def _set_defaults() -> None:
+    """Give the thread's fresh namespace its defaults."""
+    for key, value in _DEFAULTS.items():
+        with contextlib.suppress(FileNotFoundError):
+            sysctl.write(key, value)
 
 
 def prepare_directory(note: Callable[[bool, bool], None]) -> None:

@@ -11,6 +11,7 @@ to the init as source.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any, Mapping
@@ -36,9 +37,14 @@ def write(directory: int, name: str, data: Any) -> None:
     """Write a file of the directory as a whole or not at all, readable by its owner only (it may hold secrets)."""
     temporary = "{}.{}.new".format(name, os.getpid())
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=directory)
-    with open(fd, "w", encoding="utf-8") as file:
-        json.dump(data, file)
-    os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    try:
+        with open(fd, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+        os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=directory)
+        raise
 
 
 def boot_id() -> str:
