@@ -14,7 +14,7 @@ _KERNEL = Path(__file__).parents[1] / "kernel"
 # The tests on real hosts and these have their helpers in common.
 sys.path.insert(0, str(_KERNEL))
 
-from engine import ROOT, Engine, add_outside, need_docker, settle  # noqa: E402
+from engine import Engine, add_outside, need_docker, put_probe, settle  # noqa: E402
 
 from netcompose.transports.sandbox import Sandbox  # noqa: E402
 
@@ -52,9 +52,3 @@ def crossroads(engine: Engine) -> Engine:
     engine.make_image()
     settle(engine.host)
     return engine
-
-
-def put_probe(host: Sandbox) -> None:
-    """The program that asks and answers, where containers find it."""
-    text = (Path(__file__).parent / "probe.py").read_text()
-    host.run(["tee", f"{ROOT}/probe.py"], input=text, check=True)

@@ -51,14 +51,14 @@ class Engine:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """The processes end with the host; control groups are the machine's and have to be removed by hand."""
         if self._daemon is not None:
             self.host.close()
             self._daemon.wait()
         end = time.monotonic() + 10
         for folder in _CGROUPS.glob(f"**/{self.cgroup}"):
-            for inner, _, _ in [*os.walk(folder, topdown=False)]:
+            for inner in [path for path, _, _ in os.walk(folder, topdown=False)]:
                 while Path(inner).exists() and time.monotonic() < end:
                     # Busy until the kernel is done with the last process in it.
                     with contextlib.suppress(OSError):
@@ -132,6 +132,12 @@ def add_outside(host: Sandbox) -> None:
         f"ip -n outside -6 route add default via {HOST6}",
     ):
         host.run(line.split(), check=True)
+
+
+def put_probe(host: Sandbox) -> None:
+    """The program that asks and answers, where containers find it."""
+    text = (Path(__file__).parent / "probe.py").read_text()
+    host.run(["tee", f"{ROOT}/probe.py"], input=text, check=True)
 
 
 def settle(host: Sandbox, seconds: float = 20.0) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import CompletedProcess
 
@@ -31,8 +31,9 @@ PUBLISHED = (("tcp", 8080), ("udp", 5353), ("tcp", 7070), ("tcp", 9090), ("tcp",
 
 #: (place, cell) -> answer.
 Matrix = dict[tuple[str, str], str]
-#: Start a command in a container, with JSON on its standard input.
+#: Start a command in a container, with text on its standard input.
 Inside = Callable[[str, list[str], str], CompletedProcess[str]]
+ASK = ["/usr/bin/python3", PROBE, "ask"]
 
 
 def address(network: str, last: int, family: int) -> str:
@@ -84,18 +85,20 @@ def questions(place: str) -> Iterator[tuple[str, list[str]]]:
                 yield f"dig{family} {name}", ["dig", name, record]
 
 
-def measure(host: Sandbox, inside: Inside) -> Matrix:
-    """The whole matrix, all places at once."""
+def measure(host: Sandbox, inside: Inside, only: Collection[tuple[str, str]] | None = None) -> Matrix:
+    """The matrix, or some cells of it, all places at once."""
 
     def ask(place: str) -> Matrix:
-        asked = dict(questions(place))
-        argv = ["/usr/bin/python3", PROBE, "ask"]
+        asked = {cell: question for cell, question in questions(place) if only is None or (place, cell) in only}
+        if not asked:
+            return {}
+        text = json.dumps(asked)
         if place == HOST:
-            done = host.run(argv, input=json.dumps(asked))
+            done = host.run(ASK, input=text)
         elif place == OUTSIDE:
-            done = host.run(["ip", "netns", "exec", OUTSIDE, *argv], input=json.dumps(asked))
+            done = host.run(["ip", "netns", "exec", OUTSIDE, *ASK], input=text)
         else:
-            done = inside(place, argv, json.dumps(asked))
+            done = inside(place, ASK, text)
         assert done.returncode == 0, f"{place}: {done.stdout}\n{done.stderr}"
         answers: dict[str, str] = json.loads(done.stdout)
         return {(place, cell): _named(answer) for cell, answer in answers.items()}

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 #: What a question without an answer is worth, whatever the reason: refused, dropped, unreachable, unknown.
@@ -53,7 +54,7 @@ def ask(questions: dict[str, list[str]]) -> dict[str, str]:
 def _answer(question: list[str]) -> str:
     what, *rest = question
     try:
-        return {"ping": _ping, "resolve": _resolve, "dig": _dig, "tcp": _tcp, "udp": _udp}[what](*rest) or NOTHING
+        return _WAYS[what](*rest) or NOTHING
     except (OSError, subprocess.SubprocessError):
         return NOTHING
 
@@ -91,6 +92,14 @@ def _udp(host: str, port: str) -> str:
 def _run(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE * 5)
 
+
+_WAYS: dict[str, Callable[..., str]] = {
+    "ping": _ping,
+    "resolve": _resolve,
+    "dig": _dig,
+    "tcp": _tcp,
+    "udp": _udp,
+}
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":

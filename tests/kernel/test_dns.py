@@ -360,16 +360,19 @@ both = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 both.bind(("::", 53))
 while True:
-    print(both.recvfrom(4096))
+    print(both.recvfrom(4096), flush=True)
 """
-    other = host.popen([sys.executable, "-c", program], stdout=-1)
+    said = tmp_path / "said"
+    with said.open("wb") as file:
+        other = host.popen([sys.executable, "-c", program], stdout=file)
     until(lambda: ":53 " in run(host, "ss", "-Hlun"))
     lan = Example(host, "dns", tmp_path)
     cli(host, "up", file=lan.file)
     assert dig(lan, "web1", "web2") == dig(lan, "web1", "@fd00:53:1::1", "web2") == ["10.53.1.12"]
     lan.down()
     other.kill()
-    assert other.communicate()[0] == b"", "it was asked nothing"
+    other.wait()
+    assert said.read_bytes() == b"", "it was asked nothing"
 
 
 def test_rehearsal_promises_and_finds_the_names(host: Sandbox) -> None:

@@ -30,7 +30,7 @@ class Disturbances:
         """Who is disturbed by one change, sorted; nobody by something that is new."""
         if before is None or actions == CREATE:
             return ()
-        how, why = self._effect(actions, found)
+        how, why = self._effect(before, actions, found)
         if how == "none":
             return ()
         return tuple(
@@ -38,9 +38,9 @@ class Disturbances:
         )
 
     @staticmethod
-    def _effect(actions: tuple[str, ...], found: Sequence[Found]) -> tuple[str, str]:
+    def _effect(before: Resource, actions: tuple[str, ...], found: Sequence[Found]) -> tuple[str, str]:
         if actions != UPDATE:
-            return "outage", "it is removed" if "create" not in actions else "it is made anew"
+            return before.removal, "it is removed" if "create" not in actions else "it is made anew"
         worst = max(found, key=lambda item: DISTURBANCES.index(item.declared.disturbs))
         return worst.declared.disturbs, worst.declared.why or "{} changes".format(worst.difference.path)
 

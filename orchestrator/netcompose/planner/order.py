@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Iterable, Mapping, Optional, Sequence
 
-from netcompose.planner.plan import DELETE
+from netcompose.planner.plan import DELETE, UPDATE
 from netcompose.resources import Resource
 
 #: id -> (actions, before, after): what the order depends on.
@@ -20,7 +20,8 @@ def waits_for(drafts: Draft) -> dict[str, AbstractSet[str]]:
     - What is made or changed waits for what it requires.
     - What is removed waits for its dependents to be removed or moved off it. One that depended for the order alone
       and is made anew is not waited for: it may itself wait for what takes the removed one's name.
-    - Who takes a name waits for the one who gives it up.
+    - Who takes a name waits for the one who gives it up; two that stay and exchange their names wait for nobody,
+      which the kinds see to.
     """
     edges: dict[str, AbstractSet[str]] = {}
     released: dict[str, str] = {}
@@ -41,7 +42,8 @@ def waits_for(drafts: Draft) -> dict[str, AbstractSet[str]]:
                     waits.add(requirement.id)
             if released:
                 held = set(before.claims()) if before is not None else set()
-                waits |= {released[c] for c in after.claims() if c in released and c not in held}
+                givers = {released[c] for c in after.claims() if c in released and c not in held}
+                waits |= {giver for giver in givers if actions != UPDATE or drafts[giver][0] != UPDATE}
         if before is not None and "delete" in actions:
             for dependent in dependents.get(id, ()):
                 moved_to = drafts[dependent][2]

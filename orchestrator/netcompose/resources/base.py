@@ -81,6 +81,8 @@ class Resource:
     kind: ClassVar[str] = ""
     #: The container that it concerns comes and goes with it.
     carries_container: ClassVar[bool] = False
+    #: What its removal or replacement does to those who use it.
+    removal: ClassVar[str] = "outage"
     #: It is what an interrupted run left; nobody ever wants it.
     half_made: ClassVar[bool] = False
 

@@ -41,6 +41,7 @@ class Exec(Resource):
     """
 
     kind: ClassVar[str] = "exec"
+    removal: ClassVar[str] = "none"
 
     container: str = attribute(changes=REPLACE)
     commands: tuple[tuple[str, ...], ...] = attribute(changes=REPLACE, why="the commands are run again, from the first")

@@ -20,6 +20,7 @@ NETNS_DIR = "/run/netns"
 _OWN = "/proc/thread-self/ns/net"
 #: File system type of namespace files (statfs(2)), by which a plain file is told from a pinned namespace.
 HOST = ""
+_FORWARD = "net.ipv4.ip_forward"
 
 
 class Namespaces:
@@ -98,10 +99,14 @@ class Namespaces:
         The mark comes before the name, so that a named namespace is never without its owner.
         """
         self.forget(name)
+        # A new stack inherits the host's ip_forward (ip-sysctl), which would make every container on two networks a
+        # router between them. Looked up on the host, where it costs a tenth.
+        forwards = sysctl.read(_FORWARD) != "0"
         with self.returning():
             syscalls.unshare(syscalls.CLONE_NEWNET)
             socket = Socket()
-            _set_defaults()
+            if forwards:
+                sysctl.write(_FORWARD, "0")
             socket.request(rtnl.change_link(rtnl.link_attributes(alias=alias), index=1, up=True))
             self._pin(_OWN, name)
         self._sockets[name] = socket
@@ -134,24 +139,6 @@ class Namespaces:
         fd = self._fds.pop(name, -1)
         if fd >= 0:
             os.close(fd)
-
-
-#: How the stack of a fresh container differs from what the kernel gives it (ip-sysctl). It inherits the host's
-#: ip_forward, so that on a host that forwards every container on two networks would be a router between them. IPv6
-#: duplicate detection finds nothing in addresses that a plan knows to be unique, but keeps a router from forwarding
-#: for up to two seconds: it asks for neighbours with its link-local address, which is tentative until then.
-_DEFAULTS = {
-    "net.ipv4.ip_forward": "0",
-    "net.ipv6.conf.all.accept_dad": "0",
-    "net.ipv6.conf.default.accept_dad": "0",
-}
-
-
-def _set_defaults() -> None:
-    """Give the thread's fresh namespace its defaults."""
-    for key, value in _DEFAULTS.items():
-        with contextlib.suppress(FileNotFoundError):
-            sysctl.write(key, value)
 
 
 def prepare_directory(note: Callable[[bool, bool], None]) -> None:

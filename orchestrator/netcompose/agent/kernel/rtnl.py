@@ -190,6 +190,15 @@ def _address(text: str, index: int) -> bytes:
     return body
 
 
+def link_local(mac: str) -> str:
+    """The link-local address that an interface makes from its MAC address (RFC 4291, appendix A)."""
+    raw = bytearray(_mac(mac))
+    raw[0] ^= 2
+    return "fe80::{:x}:{:x}:{:x}:{:x}/64".format(
+        raw[0] << 8 | raw[1], raw[2] << 8 | 0xFF, 0xFE00 | raw[3], raw[4] << 8 | raw[5]
+    )
+
+
 def add_address(text: str, index: int) -> Message:
     """Give an interface an address, ``10.0.0.2/24``; nothing happens if it has it."""
     return Message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, _address(text, index))

@@ -18,6 +18,10 @@ from netcompose.resources.names import ROUTE_PROTOCOL, altname
 _COMPARED_PROTOCOLS = frozenset({3, 4, ROUTE_PROTOCOL})
 
 
+#: A kernel or an interface without IPv6 has no link-local address either; the addresses that follow say so.
+_NO_IPV6 = frozenset({errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EACCES, errno.EINVAL})
+
+
 def read_end(snapshot: Snapshot, container: str, link: rtnl.Link) -> End:
     """The end as it is live."""
     stack = snapshot.stacks[container]
@@ -48,6 +52,11 @@ def common(context: Context, end: End) -> bytes:
 def wire(context: Context, end: End, index: int) -> Iterator[Operation]:
     """Mark, bring up, address and route an end that has just been made in a container."""
     netns = context.netns(end.namespace)
+    if any(":" in address for address in end.addresses):
+        # The link-local address that the kernel would make, but without duplicate detection, which in addresses from
+        # a plan finds nothing: for up to two seconds a router forwards no IPv6, because it asks for neighbours with
+        # this address, which is tentative until then.
+        yield Netlink(netns, rtnl.add_address(rtnl.link_local(end.mac), index), _NO_IPV6)
     yield Netlink(netns, rtnl.change_link(rtnl.link_attributes(alias=end.alias), index=index, up=end.up))
     for address in end.addresses:
         yield Netlink(netns, rtnl.add_address(address, index))
@@ -124,12 +133,22 @@ def master_index(context: Context, end: End) -> int:
 
 
 def _rename(context: Context, netns: str, index: int, desired: End) -> None:
-    """Rename while up where the kernel can (6.2 and newer), else down, rename, up and wire again."""
+    """Rename while up where the kernel can (6.2 and newer), else down, rename, up and wire again.
+
+    Another interface of ours may still have the name, if two exchange theirs; it is put aside under a name that
+    nothing else has, and gets its own by its own change.
+    """
     socket = context.namespaces.socket(netns)
     name = rtnl.link_attributes(name=desired.name)
     try:
         socket.request(rtnl.change_link(name, index=index))
     except OSError as error:
+        if error.errno == errno.EEXIST:
+            aside = rtnl.link_attributes(name="nc-aside-{}".format(index % 100000))
+            holder = next(link.ifindex for link in rtnl.links(socket) if link.name == desired.name)
+            socket.request(rtnl.change_link(aside, index=holder))
+            _rename(context, netns, index, desired)
+            return
         if error.errno != errno.EBUSY:
             raise
         socket.request(rtnl.change_link(b"", index=index, up=False))
