@@ -13,7 +13,7 @@ demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, p
 test: $(VENV)/ready           ## lint, types, and the whole suite
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
-		iptables:iptables dockerd:docker.io docker-compose:docker-compose busybox:busybox-static
+		iptables:iptables dockerd:docker.io docker-compose:docker-compose
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

@@ -15,6 +15,7 @@ import os
 import resource
 import socket
 import struct
+import subprocess
 import sys
 
 CLONE_NEWNET = 0x40000000
@@ -201,6 +202,36 @@ def build(count: int) -> None:
             messages.append(message(NEWLINK, 0, ifinfo(3, True) + cabled))
             messages.append(address(cable(number // 2)[number % 2], 30, 3))
         send(to, messages)
+    firewall(bridges)
+
+
+def firewall(bridges: int) -> None:
+    """One ``nft -f`` with the sets and rules that keep the networks apart and masquerade them, then forwarding."""
+    names = ", ".join(f"ncb{number}" for number in range(bridges))
+    pairs = ", ".join(f"ncb{number} . ncb{number} : accept" for number in range(bridges))
+    gateways = ", ".join(f"ncb{number} . {prefix(number)}.1" for number in range(bridges))
+    own = ", ".join(f"{prefix(number)}.1" for number in range(bridges))
+    nets = ", ".join(f"{prefix(number)}.0/24" for number in range(bridges))
+    table = f"""table inet netcompose-bench {{
+        set networks {{ type ifname; elements = {{ {names} }} }}
+        map within {{ type ifname . ifname : verdict; elements = {{ {pairs} }} }}
+        set gateways4 {{ type ifname . ipv4_addr; elements = {{ {gateways} }} }}
+        set gateway_addresses4 {{ type ipv4_addr; elements = {{ {own} }} }}
+        set masquerade4 {{ type ipv4_addr; flags interval; elements = {{ {nets} }} }}
+        chain input {{ type filter hook input priority 0; policy accept;
+            ct state established,related accept
+            iifname "nc*" ip daddr @gateway_addresses4 iifname . ip daddr != @gateways4 drop; }}
+        chain forward {{ type filter hook forward priority 0; policy accept;
+            iifname . oifname vmap @within
+            ct state established,related accept
+            oifname @networks ct status dnat accept
+            oifname @networks drop; }}
+        chain postrouting {{ type nat hook postrouting priority 100; policy accept;
+            ip saddr @masquerade4 oifname != @networks masquerade; }}
+    }}"""
+    subprocess.run(["nft", "-f", "-"], input=table.encode(), check=True)
+    with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
+        file.write("1")
 
 
 def read(to: socket.socket, kind: int, body: bytes) -> int:

@@ -77,7 +77,8 @@ class Engine:
         end = time.monotonic() + 30
         while self.docker("version", check=False).returncode != 0:
             if self._daemon.poll() is not None or time.monotonic() > end:
-                self._daemon.kill()
+                # With the host the daemon ends, which has the other end of the pipe.
+                self.host.close()
                 said = self._daemon.communicate()[1].decode(errors="replace")
                 raise AssertionError(f"dockerd did not start:\n{said[-2000:]}")
             time.sleep(0.05)

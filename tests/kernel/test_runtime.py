@@ -116,7 +116,9 @@ def test_the_command_starts_like_a_service(host):
         runtime.start("t", web("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"))
         until(lambda: runtime.state("t", "web").status == "exited")
     """)
-    assert set(host.python("print(text())").split()[1::2]) == {"0" * 16}
+    # 32 and 33 are the C library's own, which a make above us may hand on as ignored and nobody can reset (signal(7)).
+    masks = {int(mask, 16) & ~(0b11 << 31) for mask in host.python("print(text())").split()[1::2]}
+    assert masks == {0}
 
 
 def test_how_it_ended_is_remembered_and_is_no_drift(any_host):

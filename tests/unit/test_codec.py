@@ -212,14 +212,15 @@ def test_an_address_is_read(address: Any, index: int) -> None:
     attributes = [("IFA_ADDRESS", str(address.ip)), ("IFA_FLAGS", 0x80)]
     if address.version == 4:
         attributes.append(("IFA_LOCAL", str(address.ip)))
-    message = written(
-        ifaddrmsg, attributes, family=family, prefixlen=address.network.prefixlen, flags=0x80, index=index, scope=0
-    )
+    link_local = address.version == 6 and address.ip.is_link_local
+    scope = 253 if link_local else 0
+    prefix = address.network.prefixlen
+    message = written(ifaddrmsg, attributes, family=family, prefixlen=prefix, flags=0x80, index=index, scope=scope)
     temporary = written(
         ifaddrmsg, [*attributes[:1], ("IFA_FLAGS", 0)], family=family, prefixlen=64, flags=0, index=index, scope=0
     )
     found = rtnl.addresses(Dump(message, temporary))  # type: ignore[arg-type]
-    if address.version == 6 and address.ip.is_link_local:
+    if link_local:
         assert found == []
     else:
         (one,) = found

@@ -269,18 +269,18 @@ class _Compilation:
 
     def _containers(self) -> None:
         default_networks = {name: routes.default for name, routes in self.routes.items()}
-        resolvers = self._name_servers(default_networks)
+        resolvers = self._name_servers()
         resolution = Resolution(self.topology, self.interfaces, self.owners, default_networks, resolvers)
         for container in self.topology.containers.values():
             self._container(container, resolution)
         self.problems += resolution.problems
 
-    def _name_servers(self, default_networks: Mapping[str, Mapping[int, str]]) -> dict[str, str]:
+    def _name_servers(self) -> dict[str, str]:
         """Each host's name server; container -> the address at which it asks the one of its host."""
         resolvers: dict[str, str] = {}
         for host in self.topology.hosts:
             live = self.live.get(host)
-            found = dns.service(self.topology, host, self.pooled, self.interfaces, default_networks, live=live)
+            found = dns.service(self.topology, host, self.pooled, self.interfaces, live)
             self.names_ports[host] = found.port
             for resource in found.resources:
                 self._add(host, resource)

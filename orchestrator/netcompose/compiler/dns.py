@@ -87,8 +87,6 @@ def service(
     host: str,
     pooled: Mapping[str, PooledNetwork],
     interfaces: Interfaces,
-    default_networks: Mapping[str, Mapping[int, str]],
-    *,
     live: Observation | None,
 ) -> Service:
     """The server of a host and who asks it. ``live`` None: nothing is known of the host, so there is no server."""
@@ -96,7 +94,7 @@ def service(
     resolvers = {
         name: found
         for name, own in clients.items()
-        if not topology.containers[name].dns and (found := _resolver(own, pooled, default_networks.get(name, {})))
+        if not topology.containers[name].dns and (found := _resolver(own, pooled))
     }
     if not resolvers or live is None:
         return Service()
@@ -138,11 +136,10 @@ def _gateways(pooled: PooledNetwork) -> list[Pool]:
     return [pool for pool in pooled.pools if pool.gateway] if pooled.network.driver == "bridge" else []
 
 
-def _resolver(own: Sequence[Interface], pooled: Mapping[str, PooledNetwork], default: Mapping[int, str]) -> str:
-    """The gateway that a container asks: that of its default route, else of the first network by name that is not
-    internal, else of the first; IPv4 before IPv6. Empty if it reaches none."""
-    preferred = {default.get(4), default.get(6)}
-    ranked = sorted(own, key=lambda i: (i.network not in preferred, pooled[i.network].network.internal, i.network))
+def _resolver(own: Sequence[Interface], pooled: Mapping[str, PooledNetwork]) -> str:
+    """The gateway that a container asks, empty if it reaches none: of the first network by name, internal ones last,
+    IPv4 before IPv6. All are one server that knows the container, so another default route is no reason to change."""
+    ranked = sorted(own, key=lambda item: (pooled[item.network].network.internal, item.network))
     for interface in ranked:
         for family in (4, 6):
             own_values = [address.value for address in interface.addresses if address.family == family]

@@ -54,6 +54,13 @@ CABLE = "link/r1.eth1-r2.eth1"
 HOSTS = {name: f"file/{name}/hosts" for name in ("web", "db", "plain", "r1", "r2", "side")}
 
 
+def told(*networks: str, clients: bool = False) -> dict[str, str]:
+    """What the name server reads again: names of networks, and with ``clients`` also who may see which."""
+    files = [f"{network}.names" for network in networks] + ["unbound.conf"] * clients
+    found = {f"file/@dns/unbound/{name}": "content" for name in files}
+    return {**found, "process/@dns": " ".join(f"reads.{name}" for name in files)}
+
+
 @dataclass(frozen=True)
 class Edit:
     """``changes`` maps a resource to what its plan says: paths of attributes, or ``+`` new, ``-`` gone, and ``!``
@@ -82,7 +89,7 @@ EDITS = [
         "static address",
         "containers db networks back ipv4_address",
         "172.31.0.21",
-        {DB: "end.addresses", HOSTS["db"]: "content", HOSTS["web"]: "content", HOSTS["side"]: "content"},
+        {DB: "end.addresses", HOSTS["db"]: "content", **told("back")},
     ),
     Edit(
         "second address family",
@@ -95,13 +102,15 @@ EDITS = [
             HOSTS["db"]: "content",
             HOSTS["web"]: "content",
             HOSTS["side"]: "content",
+            "firewall/campus": "table.set gateway_addresses6 table.set gateways6 table.set masquerade6",
+            **told("back", clients=True),
         },
     ),
     Edit(
         "alias",
         "containers web networks front aliases",
         ["www", "site"],
-        {HOSTS["plain"]: "content", HOSTS["web"]: "content", HOSTS["side"]: "content"},
+        told("front"),
     ),
     Edit(
         "container added",
@@ -112,9 +121,7 @@ EDITS = [
             "interface/extra.eth0": "+",
             "file/extra/hosts": "+",
             "file/extra/resolv.conf": "+",
-            HOSTS["web"]: "content",
-            HOSTS["db"]: "content",
-            HOSTS["side"]: "content",
+            **told("back"),
         },
     ),
     Edit(
@@ -126,8 +133,7 @@ EDITS = [
             PLAIN: "-",
             "file/plain/hosts": "-",
             "file/plain/resolv.conf": "-",
-            HOSTS["web"]: "content",
-            HOSTS["side"]: "content",
+            **told("front"),
         },
     ),
     Edit(
@@ -137,9 +143,8 @@ EDITS = [
         {
             "interface/plain.eth1": "+",
             HOSTS["plain"]: "content",
-            HOSTS["db"]: "content",
-            HOSTS["web"]: "content",
-            HOSTS["side"]: "content",
+            "file/plain/resolv.conf": "content",
+            **told("back", clients=True),
         },
     ),
     Edit(
@@ -150,7 +155,9 @@ EDITS = [
             "interface/web.eth1": "-",
             HOSTS["web"]: "content",
             HOSTS["side"]: "content",
-            HOSTS["db"]: "content",
+            "file/web/resolv.conf": "content",
+            "file/side/resolv.conf": "content",
+            **told("back", clients=True),
         },
     ),
     Edit(
@@ -180,7 +187,12 @@ EDITS = [
         5,
         {WEB: "end.routes", "interface/web.eth1": "end.routes"},
     ),
-    Edit("dns", "containers plain dns", ["192.0.2.53"], {"file/plain/resolv.conf": "content"}),
+    Edit(
+        "dns",
+        "containers plain dns",
+        ["192.0.2.53"],
+        {"file/plain/resolv.conf": "content", HOSTS["plain"]: "content"},
+    ),
     Edit("dns_search", "containers plain dns_search", ["example.org"], {"file/plain/resolv.conf": "content"}),
     Edit("extra_hosts", "containers plain extra_hosts", {"printer": "192.0.2.9"}, {HOSTS["plain"]: "content"}),
     Edit(
@@ -204,7 +216,12 @@ EDITS = [
         "gateway of a subnet",
         "networks back subnets 0",
         {"subnet": "172.31.0.0/24", "gateway": "172.31.0.254"},
-        {"bridge/back": "addresses", DB: "end.routes"},
+        {
+            "bridge/back": "addresses",
+            DB: "end.routes",
+            "firewall/campus": "table.set gateway_addresses4 table.set gateways4",
+            **{f"file/{name}/resolv.conf": "content" for name in ("web", "side", "db")},
+        },
     ),
 ]
 

@@ -148,14 +148,15 @@ def test_whom_it_asks(forwarders, asked):
     assert lines(desired, "unbound.conf", "forward-addr") == asked
 
 
-def test_containers_ask_the_gateway_of_their_default_route():
+def test_containers_ask_the_first_gateway_and_an_internal_one_last():
     desired = compiled(
         LAN,
         DMZ,
         VAULT,
         network("six", "fd01::/64"),
-        container("two", "dmz", ("vault", {})),
-        container("high", ("lan", {}), ("dmz", {"gw_priority": 1})),
+        network("a-vault", "10.0.9.0/24", internal=True),
+        container("two", "a-vault", "dmz"),
+        container("high", ("lan", {"gw_priority": 1}), ("dmz", {})),
         container("inside", "vault"),
         container("v6", "six"),
         live=LIVE,

@@ -10,16 +10,15 @@ import contextlib
 import os
 import select
 import signal
-import threading
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Iterator, Optional, Sequence
 
-from netcompose.agent.kernel import syscalls
 from netcompose.agent.rundir import topology_dir
 from netcompose.agent.runtimes import output, records, services
 from netcompose.agent.runtimes.execution import attach, run_captured
 from netcompose.agent.runtimes.helper import Helper, command_of, explain
+from netcompose.agent.runtimes.hostname import rename
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
 from netcompose.resources import ContainerState, Process, resource_from_data, resource_to_data
 from netcompose.resources.names import netns_name
@@ -313,7 +312,7 @@ def update(topology: str, live: Process, desired: Process) -> None:
     if recorded is None:
         raise KernelRefused("{}its process is not there any more".format(where))
     if desired.hostname != live.hostname and desired.hostname and records.alive(recorded):
-        _rename(recorded["pid"], desired.hostname, where)
+        rename(recorded["pid"], desired.hostname, where)
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         records.write(fd, records.PROCESS, {**recorded, **_record(desired, where)})
@@ -336,30 +335,6 @@ def _reload(topology: str, process: Process, recorded: Any, where: str) -> None:
     failure = services.failure(process, directory, before)
     if failure is not None:
         raise failure
-
-
-def _rename(pid: int, hostname: str, where: str) -> None:
-    """Set the hostname of a process's UTS namespace, from a thread that ends in there."""
-    failed: list[OSError] = []
-
-    def visit() -> None:
-        try:
-            fd = os.open("/proc/{}/ns/uts".format(pid), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                # A thread of its own leaves the agent's other threads where they are.
-                syscalls.setns(fd, syscalls.CLONE_NEWUTS)
-            finally:
-                os.close(fd)
-            syscalls.sethostname(hostname)
-        except OSError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=visit)
-    thread.start()
-    thread.join()
-    if failed:
-        reason = failed[0].strerror or str(failed[0])
-        raise KernelRefused("{}cannot set its hostname: {}".format(where, reason), errno=failed[0].errno or 0)
 
 
 def state(topology: str, container: str) -> ContainerState:
