@@ -6,7 +6,7 @@ from typing import Iterator, MutableMapping
 
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
-from netcompose.agent.kinds.interface import change_addresses, label
+from netcompose.agent.kinds.interface import change_addresses, label, linked_without_detection
 from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Bridge, Resource
@@ -43,7 +43,9 @@ class BridgeKind:
     def create(self, context: Context, resource: Bridge) -> Iterator[Operation]:
         """Make, mark, name and address it."""
         common = rtnl.link_attributes(name=resource.name, mac=resource.mac, mtu=resource.mtu, group=context.group)
-        yield Netlink("", rtnl.create_link("bridge", common, index=resource.ifindex, up=resource.up))
+        # With IPv6 it comes up only when it has its link-local address: see linked_without_detection().
+        at_once = resource.up and not any(":" in address for address in resource.addresses)
+        yield Netlink("", rtnl.create_link("bridge", common, index=resource.ifindex, up=at_once))
         yield Netlink("", rtnl.change_link(rtnl.link_attributes(alias=resource.alias), name=resource.name))
         yield label(context, resource.id, resource.name)
         if resource.addresses:
@@ -52,8 +54,16 @@ class BridgeKind:
     @staticmethod
     def _address(context: Context, resource: Bridge) -> None:
         index = context.host_index(resource.name)
+        socket = context.namespaces.socket("")
+        for message, tolerated in linked_without_detection(resource.addresses, resource.mac, index):
+            try:
+                socket.request(message)
+            except OSError as error:
+                if error.errno not in tolerated:
+                    raise
+        socket.request(rtnl.change_link(b"", index=index, up=resource.up))
         for address in resource.addresses:
-            context.namespaces.socket("").request(rtnl.add_address(address, index))
+            socket.request(rtnl.add_address(address, index))
 
     def update(self, context: Context, live: Bridge, desired: Bridge, paths: frozenset[str]) -> Iterator[Operation]:
         """Change it in place; its ports stay."""

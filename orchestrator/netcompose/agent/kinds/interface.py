@@ -7,7 +7,7 @@ from typing import Iterator
 
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
-from netcompose.agent.kernel.netlink import GONE
+from netcompose.agent.kernel.netlink import GONE, Message
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import End, Route
@@ -49,14 +49,24 @@ def common(context: Context, end: End) -> bytes:
     return rtnl.link_attributes(name=end.name, mac=end.mac, mtu=end.mtu, group=context.group)
 
 
+def linked_without_detection(
+    addresses: tuple[str, ...], mac: str, index: int
+) -> Iterator[tuple[Message, frozenset[int]]]:
+    """Give an interface with IPv6 its link-local address before it comes up, and what may be refused of that.
+
+    It is the address that the kernel would make, but without duplicate detection, which in addresses from a plan
+    finds nothing: for up to two seconds a router forwards no IPv6, because it asks for neighbours with this address,
+    which is tentative until then.
+    """
+    if any(":" in address for address in addresses):
+        yield rtnl.add_address(rtnl.link_local(mac), index), _NO_IPV6
+
+
 def wire(context: Context, end: End, index: int) -> Iterator[Operation]:
     """Mark, bring up, address and route an end that has just been made in a container."""
     netns = context.netns(end.namespace)
-    if any(":" in address for address in end.addresses):
-        # The link-local address that the kernel would make, but without duplicate detection, which in addresses from
-        # a plan finds nothing: for up to two seconds a router forwards no IPv6, because it asks for neighbours with
-        # this address, which is tentative until then.
-        yield Netlink(netns, rtnl.add_address(rtnl.link_local(end.mac), index), _NO_IPV6)
+    for message, tolerated in linked_without_detection(end.addresses, end.mac, index):
+        yield Netlink(netns, message, tolerated)
     yield Netlink(netns, rtnl.change_link(rtnl.link_attributes(alias=end.alias), index=index, up=end.up))
     for address in end.addresses:
         yield Netlink(netns, rtnl.add_address(address, index))
