@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -55,7 +56,7 @@ class Engine:
         """The processes end with the host; control groups are the machine's and have to be removed by hand."""
         if self._daemon is not None:
             self.host.close()
-            self._daemon.wait()
+            self._daemon.wait(30)
         end = time.monotonic() + 10
         for folder in _CGROUPS.glob(f"**/{self.cgroup}"):
             for inner in [path for path, _, _ in os.walk(folder, topdown=False)]:
@@ -66,20 +67,21 @@ class Engine:
 
     def start(self) -> None:
         """Start the daemon, with what later versions have switched on by themselves: IPv6 rules."""
+        # A file, not a pipe: nobody reads what it says while all goes well, and a full pipe would stop it.
+        self._said = tempfile.TemporaryFile()
         with open(os.devnull, "wb") as nowhere:
             self._daemon = self.host.popen(
                 f"dockerd --host {SOCKET} --pidfile {ROOT}/pid --data-root {ROOT}/data --exec-root {ROOT}/exec "
                 "--log-level error --experimental --ip6tables --exec-opt native.cgroupdriver=cgroupfs "
                 f"--cgroup-parent /{self.cgroup}".split(),
                 stdout=nowhere,
-                stderr=subprocess.PIPE,
+                stderr=self._said,
             )
         end = time.monotonic() + 30
         while self.docker("version", check=False).returncode != 0:
             if self._daemon.poll() is not None or time.monotonic() > end:
-                # With the host the daemon ends, which has the other end of the pipe.
-                self.host.close()
-                said = self._daemon.communicate()[1].decode(errors="replace")
+                self._said.seek(0)
+                said = self._said.read().decode(errors="replace")
                 raise AssertionError(f"dockerd did not start:\n{said[-2000:]}")
             time.sleep(0.05)
 

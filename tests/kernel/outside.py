@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from subprocess import DEVNULL, PIPE, Popen
 
 from support import run, until
@@ -80,6 +82,33 @@ def running(host: Sandbox, *argv: str) -> Iterator[Popen[str]]:
         process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
+
+
+@contextlib.contextmanager
+def capture(
+    host: Sandbox, interface: str, expression: str, where: Sequence[str] = (), options: Sequence[str] = ()
+) -> Iterator[Callable[[int], list[str]]]:
+    """Frames on an interface, as tcpdump's lines: the function yielded waits for so many of them, at most 10 s."""
+    tcpdump = ["tcpdump", "-l", "-n", "--immediate-mode", *options, "-i", interface, expression]
+    # Only its own word says that it listens; a packet socket is there before it is bound to the interface.
+    with running(host, *where, "sh", "-c", 'exec "$0" "$@" 2>&1', *tcpdump) as process:
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        text = ""
+
+        def wait(enough: Callable[[list[str]], bool]) -> list[str]:
+            nonlocal text
+            end = time.monotonic() + 10
+            while not enough(text.splitlines()) or not text.endswith("\n"):
+                left = end - time.monotonic()
+                assert left > 0, f"tcpdump printed only:\n{text}"
+                if select.select([process.stdout], [], [], left)[0]:
+                    text += os.read(process.stdout.fileno(), 65536).decode()  # type: ignore[union-attr]
+            return text.splitlines()
+
+        wait(lambda lines: any(line.startswith("listening on") for line in lines))
+        text = ""
+        yield lambda count: wait(lambda lines: len(lines) >= count)[:count]
 
 
 @contextlib.contextmanager

@@ -119,7 +119,7 @@ def asked(host: Sandbox) -> Iterator[Asked]:
     until(lambda: run(host, "ip", "netns", "exec", "world", "ss", "-Hlun").strip())
     yield seen
     server.kill()
-    server.wait()
+    server.wait(10)
     server.stdout.close()
 
 
@@ -371,7 +371,7 @@ while True:
     assert dig(lan, "web1", "web2") == dig(lan, "web1", "@fd00:53:1::1", "web2") == ["10.53.1.12"]
     lan.down()
     other.kill()
-    other.wait()
+    other.wait(10)
     assert said.read_bytes() == b"", "it was asked nothing"
 
 

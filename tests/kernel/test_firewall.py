@@ -300,13 +300,10 @@ def test_s9_what_leaves_has_the_hosts_address_unless_the_network_says_otherwise(
 
 def test_s9_on_the_wire(example: Bring, host: Sandbox) -> None:
     example_outside = example("outside")
-    capture = [*OUT, "tcpdump", "-l", "-n", "-c", "2", "-i", "eth0", "icmp[icmptype] = icmp-echo"]
-    with outside.running(host, *capture) as tcpdump:
-        until(lambda: host.run([*OUT, "grep", "-q", " 3 ", "/proc/net/packet"]).returncode == 0)
+    with outside.capture(host, "eth0", "icmp[icmptype] = icmp-echo", OUT) as read:
         example_outside.ping("c1", OUTSIDE[4])
         example_outside.ping("c2", OUTSIDE[4])
-        assert tcpdump.stdout is not None
-        seen = [tcpdump.stdout.readline() for _ in range(2)]
+        seen = read(2)
     own = example_outside.addresses("c2")["eth0"][0].partition("/")[0]
     assert f"IP {HOST[4]} > {OUTSIDE[4]}: ICMP echo request" in seen[0]
     assert f"IP {own} > {OUTSIDE[4]}: ICMP echo request" in seen[1]
