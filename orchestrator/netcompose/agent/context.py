@@ -32,6 +32,7 @@ class Context:
         self.snapshot = snapshot
         self.group = group(topology)
         self._has_netns_directory = False
+        self._remembered: set[str] = set()
         self._next_index = {container: stack.highest_index() + 1 for container, stack in snapshot.stacks.items()}
         self._bridges: dict[str, int] = {}
         self.made = rundir.read_json(_MADE) or {}
@@ -45,6 +46,12 @@ class Context:
         if not self._has_netns_directory:
             prepare_directory(lambda folder, mount: self.remember(netns_folder=folder, netns_mount=mount))
             self._has_netns_directory = True
+
+    def remember_container(self, container: str) -> None:
+        """Note, once in a run, that things named after a container are being made."""
+        if container not in self._remembered:
+            rundir.remember_container(self.topology, container)
+            self._remembered.add(container)
 
     def fresh_stack(self, container: str) -> None:
         """A container has a new namespace, in which ``lo`` has index 1."""

@@ -31,6 +31,7 @@ class Namespaces:
         self._device = os.fstat(self._home).st_dev
         self._sockets: dict[str, Socket] = {}
         self._fds: dict[str, int] = {}
+        self._forward = -1
 
     def close(self) -> None:
         """Close every socket and descriptor."""
@@ -39,9 +40,10 @@ class Namespaces:
         for fd in self._fds.values():
             os.close(fd)
         self._sockets, self._fds = {}, {}
-        if self._home >= 0:
-            os.close(self._home)
-            self._home = -1
+        for fd in (self._home, self._forward):
+            if fd >= 0:
+                os.close(fd)
+        self._home = self._forward = -1
 
     def names(self) -> list[str]:
         """Every name under ``/run/netns``, pinned or not, sorted."""
@@ -101,7 +103,7 @@ class Namespaces:
         self.forget(name)
         # A new stack inherits the host's ip_forward (ip-sysctl), which would make every container on two networks a
         # router between them. Looked up on the host, where it costs a tenth.
-        forwards = sysctl.read(_FORWARD) != "0"
+        forwards = self._host_forwards()
         with self.returning():
             syscalls.unshare(syscalls.CLONE_NEWNET)
             socket = Socket()
@@ -110,6 +112,12 @@ class Namespaces:
             socket.request(rtnl.change_link(rtnl.link_attributes(alias=alias), index=1, up=True))
             self._pin(_OWN, name)
         self._sockets[name] = socket
+
+    def _host_forwards(self) -> bool:
+        """The host's ip_forward; the file shows the namespace that it was opened in."""
+        if self._forward < 0:
+            self._forward = sysctl.opened(_FORWARD)
+        return os.pread(self._forward, 2, 0)[:1] != b"0"
 
     def bind(self, name: str, other: str) -> None:
         """Give the namespace ``other`` a second name."""

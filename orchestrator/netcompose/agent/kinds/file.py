@@ -6,7 +6,6 @@ import contextlib
 import os
 from typing import Iterator, MutableMapping
 
-from netcompose.agent import rundir
 from netcompose.agent.context import Context
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
@@ -14,6 +13,7 @@ from netcompose.resources import File, Resource
 from netcompose.resources.names import mark, netns_name, owner_of
 
 NETNS_FILES = "/etc/netns"
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
 
 class FileKind:
@@ -52,17 +52,18 @@ class FileKind:
 
     @staticmethod
     def _write(context: Context, resource: File) -> None:
-        folder = os.path.dirname(resource.path)
-        if not os.path.isdir(NETNS_FILES):
-            # Noted first: a crash in between must not leave a folder that nobody takes back.
-            context.remember(files_folder=True)
-            os.makedirs(NETNS_FILES, exist_ok=True)
-        rundir.remember_container(context.topology, resource.container)
-        os.makedirs(folder, exist_ok=True)
+        context.remember_container(resource.container)
         text = "# {}\n{}".format(mark(context.topology, resource.id), resource.content).encode()
         # In place, not by renaming: running processes have this very file mounted over theirs. One write, then
         # the cut, so that a reader never finds it empty.
-        fd = os.open(resource.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fd = os.open(resource.path, _WRITE, 0o644)
+        except FileNotFoundError:
+            if not os.path.isdir(NETNS_FILES):
+                # Noted first: a crash in between must not leave a folder that nobody takes back.
+                context.remember(files_folder=True)
+            os.makedirs(os.path.dirname(resource.path), exist_ok=True)
+            fd = os.open(resource.path, _WRITE, 0o644)
         try:
             view = memoryview(text)
             while view:
@@ -104,8 +105,14 @@ def _names(folder: str) -> list[str]:
 def _read(path: str) -> tuple[str, str]:
     """The first line and the rest; empty if it cannot be read as text."""
     try:
-        with open(path, encoding="utf-8") as file:
-            first, _, content = file.read().partition("\n")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = b""
+            while more := os.read(fd, 1 << 16):
+                data += more
+        finally:
+            os.close(fd)
+        first, _, content = data.decode().partition("\n")
     except (OSError, UnicodeDecodeError):
         return "unreadable", ""
     return first, content

@@ -63,7 +63,7 @@ class NamespaceKind:
     def _create(context: Context, resource: Namespace) -> None:
         context.need_netns_directory()
         # Before the name: if we are killed between name and namespace, this says that the name is ours.
-        rundir.remember_container(context.topology, resource.container)
+        context.remember_container(resource.container)
         if resource.joins:
             context.namespaces.bind(resource.netns, context.netns(resource.joins))
         else:
