@@ -24,7 +24,7 @@ from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
 from netcompose.compiler.shapes import Address, Interface, PooledNetwork
-from netcompose.resources import Bridge, HostFacts, Observation, Resource
+from netcompose.resources import Bridge, File, HostFacts, Observation, Resource
 from netcompose.resources.names import netns_name
 from netcompose.topology.model import Container, Link, Port, Topology
 from netcompose.topology.source import Problem
@@ -67,11 +67,11 @@ class NetworkView:
 class Desired:
     """What a topology becomes.
 
-    ``resources`` are by host, then by id, sorted; every host of the topology is there. ``moved`` maps, per host, the
-    new id of an interface that is to be renamed to its old one. ``problems`` are in file order; with any of them,
-    ``resources`` is as much as could be made sense of and must not be applied. ``contested`` are, per host, the inodes
-    of others' sockets on ports that the topology publishes: who has them is worth asking before a problem is told.
-    ``notes`` are sentences on what a host lacks and the topology can do without.
+    ``resources`` are by host, then by id, in no order that means anything; every host of the topology is there.
+    ``moved`` maps, per host, the new id of an interface that is to be renamed to its old one. ``problems`` are in file
+    order; with any of them, ``resources`` is as much as could be made sense of and must not be applied. ``contested``
+    are, per host, the inodes of others' sockets on ports that the topology publishes: who has them is worth asking
+    before a problem is told. ``notes`` are sentences on what a host lacks and the topology can do without.
     """
 
     topology: str
@@ -126,7 +126,7 @@ class _Compilation:
         self._check_hosts()
         return Desired(
             topology=topology.name,
-            resources={host: {id: found[id] for id in sorted(found)} for host, found in self.resources.items()},
+            resources=self.resources,
             problems=tuple(sorted(self.problems, key=_in_file_order)),
             moved=self.moved,
             containers={container.name: self._container_view(container) for container in topology.containers.values()},
@@ -140,12 +140,10 @@ class _Compilation:
         return [parse_prefix(prefix) for prefix in sorted(routes)]
 
     def _add(self, host: str, resource: Resource) -> None:
-        known = self.resources.setdefault(host, {})
-        if resource.id in known:
+        if self.resources.setdefault(host, {}).setdefault(resource.id, resource) is not resource:
             message = f"two objects of the topology have the name {resource.id!r}"
             hint = "rename a container or an interface: container.interface has to be unique"
             self.problems.append(self.topology.source.problem(message, ("containers",), hint=hint))
-        known[resource.id] = resource
 
     def _name_interfaces(self) -> None:
         """Settle the interface names of every container that has networks of its own."""
@@ -292,18 +290,20 @@ class _Compilation:
     def _container(self, container: Container, resolution: Resolution) -> None:
         topology, name, host = self.topology.name, container.name, container.host
         owner = self.owners[name]
-        after: list[str] = []
+        files: tuple[File, ...] = ()
         if owner:
             facts = self.live[host].facts if host in self.live else HostFacts()
             self._add(host, containers.namespace(topology, container, owner))
-            after += [interface.id for interface in self.interfaces[owner]]
-            for file in containers.files(topology, name, resolution.hosts(name), resolution.resolv_conf(name, facts)):
+            files = containers.files(topology, name, resolution.hosts(name), resolution.resolv_conf(name, facts))
+            for file in files:
                 self._add(host, file)
-                after.append(file.id)
-            if dns.PROCESS_ID in self.resources[host]:
+        if container.exec or container.command:
+            after = [interface.id for interface in self.interfaces[owner]] if owner else []
+            after += [file.id for file in files]
+            if owner and dns.PROCESS_ID in self.resources[host]:
                 after.append(dns.PROCESS_ID)
-        for resource in containers.programs(topology, container, owner, after):
-            self._add(host, resource)
+            for resource in containers.programs(topology, container, owner, after):
+                self._add(host, resource)
 
     def _outside(self) -> None:
         """Each host's packet filter and forwarding, and the ports that it publishes."""

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from netcompose.compiler import names
@@ -122,11 +123,11 @@ def _port(topology: str, live: Observation) -> int:
 def _clients(
     topology: Topology, host: str, pooled: Mapping[str, PooledNetwork], interfaces: Interfaces
 ) -> dict[str, list[Interface]]:
-    """The containers of a host that are on bridges, with those interfaces, by name."""
+    """The containers of a host that are on bridges, with those interfaces, by name, in the order of the file."""
     clients = {}
-    for name in sorted(interfaces):
+    for name, all_of_it in interfaces.items():
         if topology.containers[name].host == host:
-            own = [item for item in interfaces[name] if item.network and _gateways(pooled[item.network])]
+            own = [item for item in all_of_it if item.network and _gateways(pooled[item.network])]
             if own:
                 clients[name] = own
     return clients
@@ -158,14 +159,17 @@ def _resources(
 ) -> Iterator[Resource]:
     used = sorted({interface.network for own in clients.values() for interface in own})
     contents = {f"{network}.names": "" for network in used}
-    lines: dict[str, dict[str, None]] = {network: {} for network in used}
+    members: dict[str, list[tuple[str, Interface]]] = {network: [] for network in used}
     for name, own in clients.items():
-        attachments = {item.network: item for item in topology.containers[name].networks}
         for interface in own:
-            known = names_on(topology.containers[name], attachments[interface.network])
-            lines[interface.network].update(dict.fromkeys(_records(known, interface)))
+            members[interface.network].append((name, interface))
     for network in used:
-        contents[f"{network}.names"] = "".join(lines[network])
+        lines: dict[str, None] = {}
+        for name, interface in sorted(members[network], key=itemgetter(0)):
+            container = topology.containers[name]
+            attachment = next(item for item in container.networks if item.network == network)
+            lines.update(dict.fromkeys(_records(names_on(container, attachment), interface)))
+        contents[f"{network}.names"] = "".join(lines)
     settings = (*_access(pooled, used, clients), *_views(pooled, used, clients), *_forward(facts))
     contents[_MAIN] = "".join((f"    port: {port}\n", *settings))
     # What it answers as `id.server`: who asks knows which of these files it has read.

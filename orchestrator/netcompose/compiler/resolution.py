@@ -71,6 +71,7 @@ class Resolution:
         self._blocks = self._build_blocks()
         self._whole: dict[str, str] = {}
         self._texts: dict[tuple[str, bool], str] = {}
+        self._kept: dict[str, str] = {}
         self.problems: list[Problem] = []
 
     def _index(self, interfaces: Interfaces) -> None:
@@ -88,19 +89,23 @@ class Resolution:
                 self._far.setdefault(end.container, []).extend(far for far in ends if far is not end)
 
     def _build_blocks(self) -> dict[str, _Block]:
-        lines: dict[str, list[str]] = {}
+        lines: dict[str, list[tuple[str, str]]] = {}
         claims: dict[str, dict[str, int]] = {}
-        for name in sorted(self._peers):
+        for name, peers in self._peers.items():
             container = self._topology.containers[name]
-            attachments = {item.network: item for item in container.networks}
-            for network, interface in self._peers[name].networks.items():
-                names = names_on(container, attachments[network])
+            for attachment in container.networks:
+                interface = peers.networks[attachment.network]
+                names = names_on(container, attachment)
                 text = " ".join(names)
-                lines.setdefault(network, []).extend(f"{address.text}\t{text}\n" for address in interface.addresses)
-                count = claims.setdefault(network, {})
+                block = "".join([f"{address.text}\t{text}\n" for address in interface.addresses])
+                lines.setdefault(attachment.network, []).append((name, block))
+                count = claims.setdefault(attachment.network, {})
                 for known in names:
                     count[known] = count.get(known, 0) + 1
-        return {network: _Block("".join(lines[network]), claims[network]) for network in lines}
+        return {
+            network: _Block("".join([block for _, block in sorted(found)]), claims[network])
+            for network, found in lines.items()
+        }
 
     def hosts(self, name: str) -> str:
         """The ``hosts`` file of a container, joined ones included."""
@@ -147,7 +152,10 @@ class Resolution:
 
     def _ordered(self, owner: str) -> list[Interface]:
         peers = self._peers[owner]
-        return [peers.networks[name] for name in sorted(peers.networks)] + sorted(peers.cables, key=_by_name)
+        networks = list(peers.networks.values())
+        if len(networks) > 1:
+            networks = [peers.networks[name] for name in sorted(peers.networks)]
+        return networks + (sorted(peers.cables, key=_by_name) if len(peers.cables) > 1 else peers.cables)
 
     def _cable_lines(self, name: str, peers: _Peers) -> list[str]:
         lines = []
@@ -226,7 +234,9 @@ class Resolution:
             lines.append(f"search {' '.join(search)}\n")
         if options:
             lines.append(f"options {' '.join(options)}\n")
-        return "".join(lines)
+        # Most containers have the same text: it is kept once.
+        text = "".join(lines)
+        return self._kept.setdefault(text, text)
 
 
 def _by_name(interface: Interface) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Sequence
+from typing import Collection, Mapping, Optional, Sequence
 
 from netcompose.planner.diff import Found
 from netcompose.planner.plan import CREATE, UPDATE, Disturbance
@@ -11,16 +11,13 @@ from netcompose.resources.base import DISTURBANCES
 
 
 class Disturbances:
-    """Answers for one host. ``actions`` are the planned actions by id."""
+    """Answers for one host. ``going`` are the ids of what is removed, be it to be made anew."""
 
-    def __init__(self, live: Mapping[str, Resource], actions: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, live: Mapping[str, Resource], going: Collection[str]) -> None:
         self._live = live
         # A container that comes or goes as a whole is not disturbed by its own parts coming or going.
         self._in_motion = {
-            concerned
-            for id, done in actions.items()
-            if "delete" in done and id in live and live[id].carries_container
-            for concerned in live[id].concerns()
+            concerned for id in going if id in live and live[id].carries_container for concerned in live[id].concerns()
         }
         self._dependents: Optional[dict[str, list[str]]] = None
 

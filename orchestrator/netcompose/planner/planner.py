@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Mapping, Optional
+from typing import Collection, Mapping, Optional
 
 from netcompose.planner.diff import Found, differences, value_at
 from netcompose.planner.disturbance import Disturbances
@@ -44,10 +44,11 @@ def make_plan(
 class _Draft:
     """One change while it is being worked out."""
 
-    __slots__ = ("actions", "after", "before", "code", "found", "id", "kind", "reason")
+    __slots__ = ("actions", "address", "after", "before", "code", "found", "id", "kind", "reason")
 
     def __init__(self, id: str, before: Optional[Resource], after: Optional[Resource]) -> None:
         self.id = id
+        self.address = ""
         self.before = before
         self.after = after
         self.kind = (after or before or Resource("")).kind
@@ -154,17 +155,21 @@ class _HostPlan:
 
     def changes(self) -> list[Change]:
         """The host's changes, not yet in the order of execution."""
-        order = {id: (draft.actions, draft.before, draft.after) for id, draft in self._drafts.items()}
-        waits = waits_for(order)
-        stage = stages(order, waits)
-        disturbances = Disturbances(self._live, {id: draft.actions for id, draft in self._drafts.items()})
-        return [self._change(draft, stage[id], waits[id], disturbances) for id, draft in self._drafts.items()]
+        waits = waits_for(self._drafts)
+        stage = stages(self._drafts, waits)
+        going = {id for id, draft in self._drafts.items() if "delete" in draft.actions}
+        disturbances = Disturbances(self._live, going)
+        for id, draft in self._drafts.items():
+            draft.address = "{}/{}".format(self._host, id)
+        return [
+            self._change(draft, stage.get(id, 0), waits.get(id, ()), disturbances) for id, draft in self._drafts.items()
+        ]
 
-    def _change(self, draft: _Draft, stage: int, waits: AbstractSet[str], disturbances: Disturbances) -> Change:
+    def _change(self, draft: _Draft, stage: int, waits: Collection[str], disturbances: Disturbances) -> Change:
         replaced = draft.actions == REPLACE
         forcing = [item.difference.path for item in draft.found if item.declared.changes == BY_REPLACEMENT]
         return Change(
-            address="{}/{}".format(self._host, draft.id),
+            address=draft.address,
             host=self._host,
             id=draft.id,
             kind=draft.kind,
@@ -175,7 +180,7 @@ class _HostPlan:
             after=draft.after,
             differences=tuple(item.difference for item in draft.found),
             replace_paths=tuple(forcing) if replaced else (),
-            requires=tuple(sorted("{}/{}".format(self._host, id) for id in waits)),
+            requires=tuple(sorted([self._drafts[id].address for id in waits])) if waits else (),
             disturbs=disturbances.of(draft.id, draft.actions, draft.before, draft.found),
             fingerprint=fingerprint(draft.before),
             stage=stage,
