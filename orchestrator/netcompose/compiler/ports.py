@@ -106,9 +106,10 @@ def publisher(published: Sequence[Published], after: Iterable[str]) -> Process:
     return Process(
         id=PROCESS_ID,
         container=PORTS_SERVICE,
-        command=(PUBLISHER, *sorted(text for port in published for text in _listeners(port))),
+        command=(PUBLISHER,),
         restart="always",
         stop_grace_period=1.0,
+        reads=dict(sorted(item for port in published for item in _listeners(port))),
         after=tuple(after),
     )
 
@@ -124,15 +125,14 @@ def shown(live: Observation | None) -> dict[str, tuple[str, ...]]:
 
 
 def listening(live: Observation | None) -> Iterator[Published]:
-    """What the live publisher was started with."""
+    """What the live publisher serves."""
     process = live.resources.get(PROCESS_ID) if live is not None else None
     if not isinstance(process, Process) or process.command[:1] != (PUBLISHER,):
         return
-    for text in process.command[1:]:
-        socket, _, target = text.partition("=")
+    for socket, leads in process.reads.items():
         listen, _, protocol = socket.rpartition("/")
         address, _, port = listen.rpartition(":")
-        target, _, container = target.partition("@")
+        target, _, container = leads.partition("@")
         inner, _, inner_port = target.rpartition(":")
         inner = inner.strip("[]")
         yield Published(
@@ -152,14 +152,14 @@ def clashes(item: Listener, protocol: str, address: str, port: int) -> bool:
     return address in ANY or item.address in (*ANY, address)
 
 
-def _listeners(port: Published) -> Iterator[str]:
-    """``0.0.0.0:8080/tcp=172.18.0.2:80@web1``: a socket, and where it leads. One for each family of the host address;
-    a container without an address of that family is reached by its other one."""
+def _listeners(port: Published) -> Iterator[tuple[str, str]]:
+    """``0.0.0.0:8080/tcp``, ``172.18.0.2:80@web1``: a socket, and where it leads. One for each family of the host
+    address; a container without an address of that family is reached by its other one."""
     addresses = [port.host_address] if port.host_address else ["0.0.0.0", "::"]
     for address in addresses:
         target = port.targets.get(family_of(address)) or next(iter(port.targets.values()))
         listen = f"{_bracketed(address)}:{port.host_port}/{port.protocol}"
-        yield f"{listen}={_bracketed(target)}:{port.container_port}@{port.container}"
+        yield listen, f"{_bracketed(target)}:{port.container_port}@{port.container}"
 
 
 def _bracketed(address: str) -> str:
