@@ -137,6 +137,7 @@ def table(networks: int, each: int) -> str:
         chain prerouting {{ type nat hook prerouting priority -100; policy accept;
             fib daddr type local meta l4proto {{ sctp, tcp, udp }} goto published; }}
         chain postrouting {{ type nat hook postrouting priority 100; policy accept;
+            oifname "lo" return
             ip saddr @masquerade4 oifname != @networks masquerade
             ip6 saddr @masquerade6 oifname != @networks masquerade; }}
     }}
