@@ -158,6 +158,33 @@ def test_a_port_in_use_is_refused_with_the_line_and_the_process_and_nothing_is_c
     ports.down()
 
 
+def test_a_port_that_was_taken_while_the_publisher_was_gone_is_a_problem_of_the_plan(
+    example: Bring, host: Sandbox
+) -> None:
+    ports = up(example)
+    run(host, "kill", "-9", str(publisher(host)[1]))
+    until(lambda: "8080" not in run(host, "ss", "-tln"))
+    with outside.server(host, 8080, []):
+        pid = re.search(r"pid=(\d+)", run(host, "ss", "-Htlnp", "sport = :8080"))
+        assert pid
+        for command in ("plan", "up"):
+            said = cli(host, command, file=ports.file, status=3)
+            assert "the port 8080/tcp of host 'local' is in use" in said.stderr
+            assert f"(pid {pid[1]})" in said.stderr
+    ports.up()
+
+
+def test_a_port_that_another_has_on_another_address_is_a_problem_of_the_plan(example: Bring, host: Sandbox) -> None:
+    ports = up(example)
+    with outside.running(host, sys.executable, "-m", "http.server", "--bind", HOST[4], "8081"):
+        until(lambda: f"{HOST[4]}:8081 " in run(host, "ss", "-tln"))
+        assert ports.plan() == []
+        ports.edit('"127.0.0.1:8081:80"', '"8081:80"')
+        said = cli(host, "plan", file=ports.file, status=3)
+        assert f"has {HOST[4]}:8081/tcp" in said.stderr
+    ports.up()
+
+
 def test_a_port_of_another_topology_is_refused_by_its_name(example: Bring, host: Sandbox, tmp_path: Path) -> None:
     up(example)
     other = tmp_path / "other.yaml"

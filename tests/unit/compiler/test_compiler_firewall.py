@@ -198,6 +198,23 @@ def test_a_port_in_use_is_told_with_its_owner_and_ours_is_not():
     assert compiled(*things, live=up(compiled(*things), listeners=(listener,)))
 
 
+def test_a_port_of_ours_that_another_has_on_another_address_is_in_use_there_and_a_chosen_one_stays():
+    other = Listener("tcp", "192.0.2.1", 8080, inode=7, owner="nginx (pid 1)")
+    ours = Listener("tcp", "127.0.0.1", 8080, inode=8)
+    before = compiled(A, web(port(80, 8080, "127.0.0.1")))
+    live = up(before, listeners=(other, ours))
+    assert compiled(A, web(port(80, 8080, "127.0.0.1")), live=live)
+    (problem,) = compile_topology(topology(A, web(port(80, 8080))), live).problems
+    assert problem.message.endswith("is in use: nginx (pid 1) has 192.0.2.1:8080/tcp")
+
+    def number(desired) -> int:
+        return int(shown(up(desired)[HOST])["w"][0].removeprefix("127.0.0.1:").partition("-")[0])
+
+    first = compiled(A, web(port(80, 0, "127.0.0.1")))
+    beside = Listener("tcp", "192.0.2.1", number(first), inode=9)
+    assert number(compiled(A, web(port(80, 0, "127.0.0.1")), live=up(first, listeners=(beside,)))) == number(first)
+
+
 @pytest.mark.parametrize(
     ("listener", "address", "expected"),
     [
