@@ -53,6 +53,9 @@ def main() -> int:
             sys.stderr.write(f"error: {error}\n")
             return 1
     _say("")
+    busy, cores = os.getloadavg()[2], os.cpu_count() or 1
+    if busy > cores:
+        report.notes.append(f"others were busy too: a load of {busy:.1f} on {cores} cores over the last 15 minutes")
     sys.stdout.write(f"{one_line_summary()}\n\n{report.table()}")
     report.write(args.out)
     return 1 if report.missed else 0
