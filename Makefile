@@ -30,7 +30,7 @@ types: $(VENV)/ready
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/ready          ## the published comparison; needs root
-	@tools/need ip:iproute2
+	@tools/need ip:iproute2 ss:iproute2 ping:iputils-ping nsenter:util-linux nft:nftables iperf3:iperf3
 	$(RUN) $(PY) -m benchmarks
 
 $(VENV)/ready: pyproject.toml

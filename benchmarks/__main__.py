@@ -1,7 +1,7 @@
 """``python -m benchmarks``: measure netcompose, a raw netlink program and `ip -batch` side by side; ratios and JSON.
 
-    --quick            10 and 100 containers only
-    --only PART ...    some of: kernel, start, growth
+    --quick            10 and 100 containers, 20 networks, and few rounds
+    --only PART ...    some of: start, growth, kernel, networks
     --out FILE         where the JSON goes (default: benchmarks/results.json)
 
 Contenders take turns, so that what slows the machine for a while slows all of them, and a ratio is the median over
@@ -20,18 +20,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "orchestrator"))
 
-from benchmarks import kernel, start  # noqa: E402 (the path comes first)
+from benchmarks import kernel, networks, start, traffic  # noqa: E402 (the path comes first)
 from benchmarks.measure import Failed, environment  # noqa: E402
 from benchmarks.report import Report  # noqa: E402
 from benchmarks.shape import one_line_summary  # noqa: E402
 
-PARTS = ("start", "growth", "kernel")
+PARTS = ("start", "growth", "kernel", "networks")
 
 
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure netcompose beside its bounds.")
-    parser.add_argument("--quick", action="store_true", help="10 and 100 containers only")
+    parser.add_argument("--quick", action="store_true", help="small sizes and few rounds")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure these parts only")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results.json", help="where the JSON goes")
     args = parser.parse_args()
@@ -46,11 +46,16 @@ def main() -> int:
                 start.measure_growth(env, report, _say)
             if "kernel" in args.only:
                 _kernel(args.quick, folder, env, report)
+            if "networks" in args.only:
+                _networks(args.quick, folder, env, report)
         except Failed as error:
             _say("")
             sys.stderr.write(f"error: {error}\n")
             return 1
     _say("")
+    busy, cores = os.getloadavg()[2], os.cpu_count() or 1
+    if busy > cores:
+        report.notes.append(f"others were busy too: a load of {busy:.1f} on {cores} cores over the last 15 minutes")
     sys.stdout.write(f"{one_line_summary()}\n\n{report.table()}")
     report.write(args.out)
     return 1 if report.missed else 0
@@ -65,6 +70,14 @@ def _kernel(quick: bool, folder: Path, env: dict[str, str], report: Report) -> N
         report.skipped.append("500 and 1000 containers, which the targets are about (--quick)")
     for size in sizes:
         kernel.measure(size, folder, env, report, _say)
+
+
+def _networks(quick: bool, folder: Path, env: dict[str, str], report: Report) -> None:
+    if os.geteuid() != 0:
+        report.skipped.append("many networks and their traffic: throw-away hosts of a thousand namespaces need root")
+        return
+    networks.measure(quick, folder, env, report, _say)
+    traffic.measure(quick, folder, env, report, _say)
 
 
 def _say(what: str) -> None:

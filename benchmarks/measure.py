@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -53,6 +54,18 @@ class Host:
         done = self._sandbox.run(argv, timeout=600, env=self._env)
         _demand(argv, done)
         return str(done.stdout)
+
+    @contextmanager
+    def running(self, *argv: str) -> Iterator[None]:
+        """A program that runs beside what is measured."""
+        null = subprocess.DEVNULL
+        process = self._sandbox.popen(argv, env=self._env, stdin=null, stdout=null, stderr=null, start_new_session=True)
+        try:
+            yield
+        finally:
+            # nsenter(1) leads the process group that the program is in.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextmanager

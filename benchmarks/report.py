@@ -14,19 +14,28 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure. With a ``target`` it is to be at most that."""
+    """One measured figure. With a ``target`` it is to be at most that, or at least that."""
 
     what: str
     value: float
     unit: str
     target: float | None = None
+    at_least: bool = False
 
     @property
     def verdict(self) -> str:
         """``ok``, ``MISSED``, or nothing to judge."""
         if self.target is None:
             return ""
-        return "ok" if self.value <= self.target else "MISSED"
+        good = self.value >= self.target if self.at_least else self.value <= self.target
+        return "ok" if good else "MISSED"
+
+    @property
+    def bound(self) -> str:
+        """The target as the table shows it: ``<= 1.5x``."""
+        if self.target is None:
+            return ""
+        return f"{'>=' if self.at_least else '<='} {self.target:g}{'x' if self.unit == 'x' else ''}"
 
 
 @dataclass
@@ -36,29 +45,35 @@ class Report:
     figures: list[Figure] = field(default_factory=list)
     samples: dict[str, list[float]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def sample(self, what: str, seconds: Sequence[float]) -> None:
         """Measured times; the median becomes a figure without a target."""
         self.samples[what] = [round(value, 4) for value in seconds]
         self.add(what, statistics.median(seconds), "s")
 
-    def add(self, what: str, value: float, unit: str, target: float | None = None) -> None:
+    def add(self, what: str, value: float, unit: str, target: float | None = None, *, at_least: bool = False) -> None:
         """A figure."""
-        self.figures.append(Figure(what, value, unit, target))
+        self.figures.append(Figure(what, value, unit, target, at_least))
+
+    def rates(self, what: str, values: Sequence[float], unit: str) -> None:
+        """Measured rates; the best becomes a figure without a target, because what disturbs can only slow."""
+        self.samples[what] = [round(value, 4) for value in values]
+        self.add(what, max(values), unit)
 
     @property
     def missed(self) -> list[Figure]:
-        """What is over its target."""
+        """What is on the wrong side of its target."""
         return [figure for figure in self.figures if figure.verdict == "MISSED"]
 
     def table(self) -> str:
         """The table for people."""
         width = max((len(figure.what) for figure in self.figures), default=10)
-        lines = [f"{'':{width}}  {'measured':>12}  {'at most':>8}  verdict"]
+        lines = [f"{'':{width}}  {'measured':>12}  {'target':>9}  verdict"]
         for figure in self.figures:
             value = f"{figure.value:.2f}{figure.unit}" if figure.unit == "x" else _with_unit(figure)
-            target = "" if figure.target is None else f"{figure.target:g}{'x' if figure.unit == 'x' else ''}"
-            lines.append(f"{figure.what:{width}}  {value:>12}  {target:>8}  {figure.verdict}".rstrip())
+            lines.append(f"{figure.what:{width}}  {value:>12}  {figure.bound:>9}  {figure.verdict}".rstrip())
+        lines += [f"note: {what}" for what in self.notes]
         lines += [f"skipped: {what}" for what in self.skipped]
         return "\n".join(lines) + "\n"
 
@@ -78,12 +93,14 @@ class Report:
                     "value": round(figure.value, 4),
                     "unit": figure.unit,
                     "target": figure.target,
+                    "at_least": figure.at_least,
                     "verdict": figure.verdict,
                 }
                 for figure in self.figures
             ],
             "samples": self.samples,
             "skipped": self.skipped,
+            "notes": self.notes,
         }
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -91,4 +108,4 @@ class Report:
 def _with_unit(figure: Figure) -> str:
     if figure.unit == "s":
         return f"{figure.value:.3f} s" if figure.value >= 1 else f"{figure.value * 1000:.0f} ms"
-    return f"{figure.value:.0f} {figure.unit}"
+    return f"{figure.value:.{0 if figure.value >= 100 else 1}f} {figure.unit}"

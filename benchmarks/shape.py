@@ -2,12 +2,20 @@
 
 Container number i is ``c<i>`` with ``eth0`` on bridge i // 100; ``eth1`` of c0 is cabled to ``eth1`` of c1, c2 to c3
 and so on. Each container has one address and a default route, each bridge its gateway's address, each cable a /30.
+
+The other shape is many networks: 5 containers on each, no cables, and the first container of each network publishes
+port 80 as port 10000 + i of the host.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 PER_BRIDGE = 100
 NAME = "bench"
+#: The shape of many networks: containers on each, and the first host port; the container's port is 80.
+PER_NETWORK = 5
+FIRST_PUBLISHED, INSIDE = 10000, 80
 
 
 def bridges(containers: int) -> int:
@@ -43,6 +51,20 @@ def topology(containers: int, *, mac_of_first: str = "") -> str:
         one, two = cable(number)
         a, b = 2 * number, 2 * number + 1
         lines.append(f'  - {{endpoints: ["c{a}:eth1", "c{b}:eth1"], addresses: [{one}/30, {two}/30]}}')
+    return "\n".join(lines) + "\n"
+
+
+def many_networks(networks: int, *, each: int = PER_NETWORK, protocols: Sequence[str] = ("tcp",)) -> str:
+    """The YAML of many networks, each with ``each`` containers and a port that is published for ``protocols``."""
+    lines = [f"name: {NAME}", "networks:"]
+    lines += [f"  net{number}: {{subnets: [{prefix(number)}.0/24]}}" for number in range(networks)]
+    lines.append("containers:")
+    for number in range(networks * each):
+        network, place = divmod(number, each)
+        published = ", ".join(f'"{FIRST_PUBLISHED + network}:{INSIDE}/{protocol}"' for protocol in protocols)
+        ports = f", ports: [{published}]" if place == 0 else ""
+        address = f"{prefix(network)}.{2 + place}"
+        lines.append(f"  c{number}: {{networks: {{net{network}: {{ipv4_address: {address}}}}}{ports}}}")
     return "\n".join(lines) + "\n"
 
 

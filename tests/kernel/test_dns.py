@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -266,6 +267,37 @@ def test_a_server_that_is_gone_is_what_the_plan_names(example: Bring) -> None:
     assert plan_of(lan) == {"local/process/@dns": ["create"]}
     lan.up()
     assert dig(lan, "web1", "web2") == ["10.53.1.12"]
+
+
+def test_a_port_that_was_taken_while_the_server_was_gone_is_left_to_who_has_it(example: Bring) -> None:
+    lan = example("dns")
+    before = re.search(r":(2\d{4}) ", run(lan.host, "ss", "-Hulnp"))
+    assert before
+    parent = run(lan.host, "ps", "-o", "ppid=", "-p", server_pid(lan)).strip()
+    run(lan.host, "kill", "-9", parent)
+    until(lambda: lan.host.run(["pgrep", "-x", "unbound"]).returncode == 1)
+    take = (
+        f"import socket, sys; s = socket.create_server(('0.0.0.0', {before[1]})); print(flush=True); sys.stdin.read()"
+    )
+    thief = lan.host.popen([sys.executable, "-c", take], stdin=-1, stdout=-1, text=True)
+    try:
+        assert thief.stdout is not None
+        thief.stdout.readline()
+        has = run(lan.host, "ss", "-Htlnp", f"sport = :{before[1]}")
+        said = cli(lan.host, "plan", file=lan.file)
+        assert re.search(rf"note: host local: \S+ \(pid {_pid(has)}\) has {before[1]}/tcp", said.stderr)
+        lan.up()
+        assert dig(lan, "web1", "web2") == ["10.53.1.12"]
+        assert f":{before[1]} " not in run(lan.host, "ss", "-Hulnp")
+    finally:
+        thief.communicate(timeout=10)
+    assert lan.plan() == []
+
+
+def _pid(listed: str) -> str:
+    found = re.search(r"pid=(\d+)", listed)
+    assert found, listed
+    return found[1]
 
 
 def test_two_topologies_have_a_server_each(example: Bring, tmp_path: Path) -> None:

@@ -298,6 +298,16 @@ def test_s9_what_leaves_has_the_hosts_address_unless_the_network_says_otherwise(
         assert get(host, "10.9.1.1", 8000, inside(example_outside, "c1")) == own
 
 
+@pytest.mark.parametrize("gateway", ["10.9.1.1", "fd00:9:1::1"])
+def test_s9_what_the_host_says_to_itself_keeps_its_address(example: Bring, host: Sandbox, gateway: str) -> None:
+    example("outside")
+    with outside.server(host, 8000, []):
+        # By the gateway's address, and through loopback all the same.
+        for target in (gateway, HOST[6 if ":" in gateway else 4]):
+            done = host.run(["curl", "-sS", "--max-time", "2", "--interface", gateway, outside.url(target, 8000)])
+            assert done.stdout == gateway, done.stderr
+
+
 def test_s9_on_the_wire(example: Bring, host: Sandbox) -> None:
     example_outside = example("outside")
     with outside.capture(host, "eth0", "icmp[icmptype] = icmp-echo", OUT) as read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -157,6 +158,33 @@ def test_a_port_in_use_is_refused_with_the_line_and_the_process_and_nothing_is_c
     ports.down()
 
 
+def test_a_port_that_was_taken_while_the_publisher_was_gone_is_a_problem_of_the_plan(
+    example: Bring, host: Sandbox
+) -> None:
+    ports = up(example)
+    run(host, "kill", "-9", str(publisher(host)[1]))
+    until(lambda: "8080" not in run(host, "ss", "-tln"))
+    with outside.server(host, 8080, []):
+        pid = re.search(r"pid=(\d+)", run(host, "ss", "-Htlnp", "sport = :8080"))
+        assert pid
+        for command in ("plan", "up"):
+            said = cli(host, command, file=ports.file, status=3)
+            assert "the port 8080/tcp of host 'local' is in use" in said.stderr
+            assert f"(pid {pid[1]})" in said.stderr
+    ports.up()
+
+
+def test_a_port_that_another_has_on_another_address_is_a_problem_of_the_plan(example: Bring, host: Sandbox) -> None:
+    ports = up(example)
+    with outside.running(host, sys.executable, "-m", "http.server", "--bind", HOST[4], "8081"):
+        until(lambda: f"{HOST[4]}:8081 " in run(host, "ss", "-tln"))
+        assert ports.plan() == []
+        ports.edit('"127.0.0.1:8081:80"', '"8081:80"')
+        said = cli(host, "plan", file=ports.file, status=3)
+        assert f"has {HOST[4]}:8081/tcp" in said.stderr
+    ports.up()
+
+
 def test_a_port_of_another_topology_is_refused_by_its_name(example: Bring, host: Sandbox, tmp_path: Path) -> None:
     up(example)
     other = tmp_path / "other.yaml"
@@ -192,30 +220,92 @@ def test_one_address_of_the_host(example: Bring, host: Sandbox) -> None:
     assert not answers(host, "127.0.0.1", 8081)
 
 
-def test_a_changed_port_is_all_that_changes_and_open_connections_stay(example: Bring, host: Sandbox) -> None:
-    ports = up(example)
+@contextlib.contextmanager
+def connection(host: Sandbox, address: str, port: int, where: list[str]) -> Iterator[Callable[[], str]]:
+    """A connection that is open; what is yielded sends a request on it and returns the first words of the answer."""
     ask = (
-        "import socket, sys; s = socket.create_connection((sys.argv[1], 9000)); print('open', flush=True);"
-        "sys.stdin.readline(); s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n'); print(s.recv(20).decode(), flush=True)"
+        "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2]))); print('open', flush=True);"
+        "sys.stdin.readline(); s.settimeout(5); s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n');"
+        "print(s.recv(20).decode(), flush=True)"
     )
-    client = host.popen([*OUT, sys.executable, "-c", ask, HOST[4]], stdin=-1, stdout=-1, text=True)
+    argv = [*where, sys.executable, "-c", ask, address, str(port)]
+    client = host.popen(argv, stdin=-1, stdout=-1, stderr=-2, text=True)
     assert client.stdin and client.stdout
     assert client.stdout.readline() == "open\n"
-    plan, touched = ports.change('"8080:80"', '"8082:80"')
-    assert plan.actions == {"local/firewall/ports": ["update"], "local/process/@ports": ["delete", "create"]}
-    assert plan.paths("local/firewall/ports") == {
-        "table.map published4",
-        "table.map published6",
-        "table.set own_network",
-    }
-    # The one process is the publisher with its supervisor; no interface, route or namespace is another.
-    assert {name.rstrip("3") for name in touched} == {"process nc-@ports", "process python"}
-    assert answers(host, HOST[4], 8082, OUT)
-    assert not answers(host, HOST[4], 8080, OUT)
-    client.stdin.write("\n")
-    client.stdin.flush()
-    assert client.stdout.readline().startswith("HTTP/1.0 200")
-    client.communicate(timeout=10)
+    try:
+        yield lambda: client.communicate("\n", timeout=10)[0]
+    finally:
+        client.stdin.close()
+        client.wait(10)
+
+
+def test_a_changed_port_is_all_that_changes_and_open_connections_stay(example: Bring, host: Sandbox) -> None:
+    ports = up(example)
+    pid = publisher(host)
+    with (
+        connection(host, HOST[4], 9000, OUT) as outer,
+        connection(host, "127.0.0.1", 9000, []) as local,
+        connection(host, "127.0.0.1", 8080, []) as through_the_removed_port,
+    ):
+        plan, touched = ports.change('"8080:80"', '"8082:80"')
+        assert plan.actions == {"local/firewall/ports": ["update"], "local/process/@ports": ["update"]}
+        assert not plan.disturbs
+        assert plan.paths("local/firewall/ports") == {
+            "table.map published4",
+            "table.map published6",
+            "table.set own_network",
+        }
+        assert {name.rstrip("3") for name in touched} == set(), "the same processes, interfaces, routes, namespaces"
+        assert answers(host, HOST[4], 8082, OUT)
+        assert not answers(host, HOST[4], 8080, OUT)
+        assert answers(host, "127.0.0.1", 8082)
+        assert not answers(host, "127.0.0.1", 8080)
+        for answer in (outer, local, through_the_removed_port):
+            assert answer().startswith("HTTP/1.0 200")
+    assert (int(re.findall(r"pid=(\d+)", run(host, "ss", "-Htlnp", "sport = :8082"))[0]), pid[1]) == pid
+
+
+def test_a_port_below_1024_can_be_added_later_and_the_publisher_may_do_nothing_else(
+    example: Bring, host: Sandbox
+) -> None:
+    ports = up(example)
+    ports.change('"8080:80"', '"1023:80"')
+    assert answers(host, "127.0.0.1", 1023)
+    assert answers(host, HOST[6], 1023, OUT)
+    (pid,) = set(re.findall(r"pid=(\d+)", run(host, "ss", "-Htlnp", "sport = :1023")))
+    status = dict(re.findall(r"^(\w+):\s*(.*)$", run(host, "cat", f"/proc/{pid}/status"), re.MULTILINE))
+    assert status["Uid"].split() == status["Gid"].split() == ["65534"] * 4
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm")} == {1 << 10}, "CAP_NET_BIND_SERVICE"
+
+
+def test_a_port_leads_to_where_the_container_is_now(example: Bring, host: Sandbox) -> None:
+    ports = up(example)
+    pid = publisher(host)
+    assert ask_udp(host, "127.0.0.1", 5353) == "HELLO"
+    ports.edit("  echo:", "  echo2:")
+    ports.up()
+    until(lambda: ":53 " in run(host, *inside("echo2"), "ss", "-Huln"))
+    assert ask_udp(host, "127.0.0.1", 5353) == "HELLO"
+    assert publisher(host) == pid
+
+
+def test_ports_that_cannot_be_taken_later_leave_the_others_as_they_were(
+    example: Bring, host: Sandbox, tmp_path: Path
+) -> None:
+    ports = up(example)
+    pid = publisher(host)
+    plan = tmp_path / "plan.json"
+    ports.edit('"8080:80"', '"8082:80"')
+    cli(host, "plan", "--out", str(plan), file=ports.file)
+    with outside.server(host, 8082, []), connection(host, "127.0.0.1", 9000, []) as local:
+        said = cli(host, "apply", str(plan), file=ports.file, status=4)
+        assert ":8082/tcp: Address already in use" in said.stderr
+        assert publisher(host) == pid
+        assert answers(host, "127.0.0.1", 8080)
+        assert answers(host, HOST[4], 8080, OUT)
+        assert local().startswith("HTTP/1.0 200")
+    ports.edit('"8082:80"', '"8080:80"')
+    assert ports.plan() == []
 
 
 def test_the_last_port_takes_the_publisher_along(example: Bring, host: Sandbox) -> None:

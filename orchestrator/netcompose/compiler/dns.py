@@ -15,24 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from netcompose.compiler import names
+from netcompose.compiler import names, names_port
 from netcompose.compiler.firewall import firewall_id
+from netcompose.compiler.names_port import FOLDER, MAIN, MAIN_ID
 from netcompose.compiler.numbers import mask, parse_prefix, parse_with_prefix, show
 from netcompose.compiler.resolution import PUBLIC, names_on
 from netcompose.compiler.shapes import Interface, Interfaces, Pool, PooledNetwork
 from netcompose.resources import Bridge, File, HostFacts, Namespace, Observation, Process, Resource, Veth
-from netcompose.resources.names import DNS_SERVICE, digest, netns_name
+from netcompose.resources.names import DNS_SERVICE, netns_name
 from netcompose.topology.model import Topology
 
-PROCESS_ID = f"process/{DNS_SERVICE}"
-#: Where the port that it listens on comes from: below those that programs get which ask for none.
-_FIRST_PORT, _PORTS = 20000, 10000
+PROCESS_ID = names_port.PROCESS_ID
 #: Seconds that an answer may be kept: a container that was made anew may have another address.
 _TTL = 60
-#: Its folder below /etc, over which the one with these files is mounted.
-_FOLDER = "unbound"
-_MAIN = "unbound.conf"
-_MAIN_ID = names.file_id(DNS_SERVICE, f"{_FOLDER}/{_MAIN}")
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
 
 _SERVER = """\
@@ -75,7 +70,7 @@ server:
 class Service(NamedTuple):
     """The name server of one host. ``resolvers`` maps a container that has a stack of its own to the address that it
     asks; ``port`` is the one that it listens on; ``note`` says why there is no server although containers could ask
-    one."""
+    one, or why it has moved to another port."""
 
     resources: tuple[Resource, ...] = ()
     resolvers: Mapping[str, str] = {}
@@ -105,19 +100,21 @@ def service(
             note=f"host {host}: no name server for the containers: {reason}; their hosts files have the names, and "
             "DNS clients such as dig get no answer for them"
         )
-    port = _port(topology.name, live)
-    return Service(tuple(_resources(topology, pooled, clients, port, live.facts)), resolvers, port)
+    port = names_port.choose(topology, host, live)
+    resources = tuple(_resources(topology, pooled, clients, port, live.facts))
+    return Service(resources, resolvers, port, _moved(host, live, port))
 
 
-def _port(topology: str, live: Observation) -> int:
-    """The one that it has, else the first after a position derived from the name that nobody listens on."""
-    before = live.resources.get(_MAIN_ID)
-    if isinstance(before, File) and (found := re.search(r"^ *port: ([0-9]+)$", before.content, re.MULTILINE)):
-        return int(found[1])
-    taken = {listener.port for listener in live.facts.listeners}
-    start = int.from_bytes(digest("dns", topology)[:4], "big")
-    candidates = (_FIRST_PORT + (start + step) % _PORTS for step in range(_PORTS))
-    return next((port for port in candidates if port not in taken), _FIRST_PORT)
+def _moved(host: str, live: Observation, port: int) -> str:
+    """Who has the port that the server had, if it therefore gets another one."""
+    lost = names_port.lost(live)
+    if lost is None:
+        return ""
+    item = lost.taken_by
+    return (
+        f"host {host}: {item.owner or 'another program'} has {lost.port}/{item.protocol}, on which the name server of "
+        f"the containers listened before: it gets port {port}"
+    )
 
 
 def _clients(
@@ -171,19 +168,19 @@ def _resources(
             lines.update(dict.fromkeys(_records(names_on(container, attachment), interface)))
         contents[f"{network}.names"] = "".join(lines)
     settings = (*_access(pooled, used, clients), *_views(pooled, used, clients), *_forward(facts))
-    contents[_MAIN] = "".join((f"    port: {port}\n", *settings))
+    contents[MAIN] = "".join((f"    port: {port}\n", *settings))
     # What it answers as `id.server`: who asks knows which of these files it has read.
-    contents[_MAIN] = f'{_SERVER}    identity: "{_digest(contents[_MAIN])}"\n' + contents[_MAIN]
-    folder = f"/etc/netns/{netns_name(topology.name, DNS_SERVICE)}/{_FOLDER}"
+    contents[MAIN] = f'{_SERVER}    identity: "{_digest(contents[MAIN])}"\n' + contents[MAIN]
+    folder = f"/etc/netns/{netns_name(topology.name, DNS_SERVICE)}/{FOLDER}"
     files = []
     for name in sorted(contents):
-        id = names.file_id(DNS_SERVICE, f"{_FOLDER}/{name}")
+        id = names.file_id(DNS_SERVICE, f"{FOLDER}/{name}")
         files.append(File(id=id, container=DNS_SERVICE, path=f"{folder}/{name}", content=contents[name]))
     yield from files
     yield Process(
         id=PROCESS_ID,
         container=DNS_SERVICE,
-        command=(facts.name_server, "-d", "-p", "-c", f"/etc/{_FOLDER}/{_MAIN}"),
+        command=(facts.name_server, "-d", "-p", "-c", f"/etc/{FOLDER}/{MAIN}"),
         netns=netns_name(topology.name, DNS_SERVICE),
         user=facts.name_server_user,
         restart="always",
@@ -251,7 +248,7 @@ def _views(
         yield "    view-first: yes\n"
         yield f'    local-zone: "." {"static" if inside else "transparent"}\n'
         for network in networks:
-            yield f'    include: "/etc/{_FOLDER}/{network}.names"\n'
+            yield f'    include: "/etc/{FOLDER}/{network}.names"\n'
 
 
 def _forward(facts: HostFacts) -> Iterator[str]:
@@ -272,7 +269,7 @@ class _Setup(NamedTuple):
 def told(resources: Mapping[str, Resource], container: str) -> Iterator[tuple[str, str]]:
     """``(name, address)`` of everything that the name server tells a container, as its files say; nothing if the
     container asks others."""
-    main = resources.get(_MAIN_ID)
+    main = resources.get(MAIN_ID)
     asked = resources.get(names.file_id(container, "resolv.conf"))
     namespace = resources.get(names.namespace_id(container))
     if not (isinstance(main, File) and isinstance(asked, File) and isinstance(namespace, Namespace)):
@@ -291,7 +288,7 @@ def told(resources: Mapping[str, Resource], container: str) -> Iterator[tuple[st
         if any(kind == family and value & mask(family, prefix) == network for kind, value in own)
     ]
     for name in setup.files[max(matching)[1]] if matching else ():
-        file = resources.get(names.file_id(DNS_SERVICE, f"{_FOLDER}/{name}"))
+        file = resources.get(names.file_id(DNS_SERVICE, f"{FOLDER}/{name}"))
         if isinstance(file, File):
             yield from _answers(file.content)
 

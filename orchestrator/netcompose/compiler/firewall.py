@@ -54,6 +54,8 @@ _FROM_INTERNAL = (
 )
 _POSTROUTING = (
     "type nat hook postrouting priority 100; policy accept",
+    # A gateway's address is in its network too, and the host may use it to talk to itself.
+    'oifname "lo" return comment "what stays on the host keeps its address"',
     "ip saddr @masquerade4 oifname != @networks masquerade",
     "ip6 saddr @masquerade6 oifname != @networks masquerade",
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from netcompose.compiler import names_port
 from netcompose.compiler.shapes import Interface
 from netcompose.resources import Firewall, HostFacts, Listener, Observation, Process
 from netcompose.resources.names import PORTS_SERVICE, PUBLISHER, digest
@@ -42,7 +43,7 @@ class Published(NamedTuple):
 
 class Ports(NamedTuple):
     """The published ports of a host, in the order of the file. ``contested`` are the sockets (by inode) that others
-    have on such ports."""
+    have on such ports, or on the one that the name server had."""
 
     published: tuple[Published, ...]
     problems: tuple[Problem, ...] = ()
@@ -67,17 +68,21 @@ def publish(
     live: Observation | None,
 ) -> Ports:
     """What the containers of a host publish. ``defaults`` maps a container to the networks of its default routes."""
+    lost = names_port.lost(live) if live is not None else None
+    contested = {lost.taken_by.inode: None} if lost else {}
     containers = [c for c in topology.containers.values() if c.host == host and c.ports and c.name in interfaces]
     if not containers:
-        return Ports(())
+        return Ports((), contested=tuple(contested))
     facts = live.facts if live is not None else HostFacts()
     so_far = _so_far(live)
-    ours = {(entry.protocol, entry.host_port) for entry in listening(live)}
-    others = [item for item in facts.listeners if (item.protocol, item.port) not in ours]
-    chosen = _Choice(topology, containers, others, so_far)
+    # By address too: beside a socket of ours on 127.0.0.1 others may have the port on another address.
+    ours = {(entry.protocol, entry.host_address, entry.host_port) for entry in listening(live)}
+    others = [item for item in facts.listeners if (item.protocol, item.address, item.port) not in ours]
+    our_ports = {(protocol, port) for protocol, _, port in ours}
+    taken = {(item.protocol, item.port) for item in others} - our_ports
+    chosen = _Choice(topology, containers, taken, so_far)
     published: list[Published] = []
     problems: list[Problem] = []
-    contested: dict[int, None] = {}
     for container in containers:
         networks, targets = _targets(interfaces[container.name], defaults.get(container.name, {}))
         if not targets:
@@ -106,9 +111,10 @@ def publisher(published: Sequence[Published], after: Iterable[str]) -> Process:
     return Process(
         id=PROCESS_ID,
         container=PORTS_SERVICE,
-        command=(PUBLISHER, *sorted(text for port in published for text in _listeners(port))),
+        command=(PUBLISHER,),
         restart="always",
         stop_grace_period=1.0,
+        reads=dict(sorted(item for port in published for item in _listeners(port))),
         after=tuple(after),
     )
 
@@ -124,15 +130,14 @@ def shown(live: Observation | None) -> dict[str, tuple[str, ...]]:
 
 
 def listening(live: Observation | None) -> Iterator[Published]:
-    """What the live publisher was started with."""
+    """What the live publisher serves."""
     process = live.resources.get(PROCESS_ID) if live is not None else None
     if not isinstance(process, Process) or process.command[:1] != (PUBLISHER,):
         return
-    for text in process.command[1:]:
-        socket, _, target = text.partition("=")
+    for socket, leads in process.reads.items():
         listen, _, protocol = socket.rpartition("/")
         address, _, port = listen.rpartition(":")
-        target, _, container = target.partition("@")
+        target, _, container = leads.partition("@")
         inner, _, inner_port = target.rpartition(":")
         inner = inner.strip("[]")
         yield Published(
@@ -152,14 +157,14 @@ def clashes(item: Listener, protocol: str, address: str, port: int) -> bool:
     return address in ANY or item.address in (*ANY, address)
 
 
-def _listeners(port: Published) -> Iterator[str]:
-    """``0.0.0.0:8080/tcp=172.18.0.2:80@web1``: a socket, and where it leads. One for each family of the host address;
-    a container without an address of that family is reached by its other one."""
+def _listeners(port: Published) -> Iterator[tuple[str, str]]:
+    """``0.0.0.0:8080/tcp``, ``172.18.0.2:80@web1``: a socket, and where it leads. One for each family of the host
+    address; a container without an address of that family is reached by its other one."""
     addresses = [port.host_address] if port.host_address else ["0.0.0.0", "::"]
     for address in addresses:
         target = port.targets.get(family_of(address)) or next(iter(port.targets.values()))
         listen = f"{_bracketed(address)}:{port.host_port}/{port.protocol}"
-        yield f"{listen}={_bracketed(target)}:{port.container_port}@{port.container}"
+        yield listen, f"{_bracketed(target)}:{port.container_port}@{port.container}"
 
 
 def _bracketed(address: str) -> str:
@@ -187,12 +192,12 @@ class _Choice:
         self,
         topology: Topology,
         containers: Sequence[Container],
-        others: Sequence[Listener],
+        taken: Iterable[tuple[str, int]],
         so_far: Mapping[tuple[str, int, str, str], list[int]],
     ) -> None:
         self._topology = topology.name
         self._so_far = {key: list(ports) for key, ports in so_far.items()}
-        self._taken = {(item.protocol, item.port) for item in others}
+        self._taken = set(taken)
         self._taken |= {(port.protocol, port.host_port) for c in containers for port in c.ports if port.host_port}
         self._kept = {
             (key[2], number): key

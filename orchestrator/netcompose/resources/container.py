@@ -64,7 +64,8 @@ class Process(Resource):
     Compose's policy: ``no``, ``always``, ``unless-stopped``, ``on-failure`` or ``on-failure:N``.
     ``stop_grace_period`` is in seconds. ``after`` are the ids of what has to be there before it starts.
 
-    ``reads`` are digests of files, by name, that a server reads again when it gets ``reload_signal``.
+    ``reads`` is what a server reads again when it gets ``reload_signal``: the digest of each of its files by name, or
+    where each socket leads (``0.0.0.0:8080/tcp``: ``172.18.0.2:80@web1``).
     """
 
     kind: ClassVar[str] = "process"

@@ -4,6 +4,7 @@ its clients is tests/kernel/test_dns.py's to show."""
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from compiler_world import HOST, compiled, container, fresh, link, network, resource, topology, up
@@ -11,7 +12,7 @@ from compiler_world import HOST, compiled, container, fresh, link, network, reso
 from netcompose.compiler.compile import compile_topology
 from netcompose.compiler.reachability import names, promised
 from netcompose.resources import File, Listener
-from netcompose.topology.model import Host
+from netcompose.topology.model import Host, Port
 
 SERVER = {"name_server": "/usr/sbin/unbound", "name_server_user": "unbound", "forwarders": ("127.0.0.53",)}
 LIVE = fresh(**SERVER)
@@ -101,6 +102,32 @@ def test_its_port_is_kept_and_keeps_away_from_what_others_have():
     moved = up(compiled(*things, live=fresh(**SERVER, listeners=taken)), **SERVER)
     assert port_of(compiled(*things, live=moved)) == port + 2, "also when the first one is free again"
     assert port_of(compiled(*things, name="other", live=LIVE)) != port
+
+
+def test_a_port_that_was_taken_while_it_was_down_is_given_up_and_a_note_says_to_whom():
+    things = [DMZ, container("a", "dmz")]
+    first = compiled(*things, live=LIVE)
+    port = port_of(first)
+    thief = Listener("tcp", "127.0.0.1", port, inode=7, owner="nc (pid 9)")
+    running = up(first, **SERVER, listeners=(thief,))
+    assert port_of(compiled(*things, live=running)) == port, "a running server has its port itself"
+    resources = {id: item for id, item in running[HOST].resources.items() if id != "process/@dns"}
+    live = {HOST: replace(running[HOST], resources=resources)}
+    desired = compiled(*things, live=live)
+    assert port_of(desired) == port + 1
+    assert desired.contested == {HOST: (7,)}
+    assert desired.notes == (
+        f"host local: nc (pid 9) has {port}/tcp, on which the name server of the containers listened before: "
+        f"it gets port {port + 1}",
+    )
+    free = {HOST: replace(live[HOST], facts=replace(live[HOST].facts, listeners=()))}
+    assert port_of(compiled(*things, live=free)) == port
+
+
+def test_it_keeps_away_from_the_ports_that_are_published():
+    port = port_of(compiled(DMZ, container("a", "dmz"), live=LIVE))
+    published = container("a", "dmz", ports=(Port(("containers", "a"), 80, port, "", "udp"),))
+    assert port_of(compiled(DMZ, published, live=LIVE)) == port + 1
 
 
 def test_the_packet_filter_leads_questions_to_the_port_and_lets_internal_networks_ask():

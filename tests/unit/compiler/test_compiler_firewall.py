@@ -118,10 +118,8 @@ def test_a_published_port_leads_to_the_container_by_both_families():
     assert parts["map published6"][1:] == (f'tcp . 8080 comment "w" : {v6} . 80',)
     assert parts["map published_on4"][1:] == parts["map published_on6"][1:] == ()
     assert parts["set own_network"][1:] == (f"{bridge('a')} . tcp . 8080",)
-    assert publisher(desired).command[1:] == (
-        f"0.0.0.0:8080/tcp={v4}:80@w",
-        f"[::]:8080/tcp=[{v6}]:80@w",
-    )
+    assert publisher(desired).reads == {"0.0.0.0:8080/tcp": f"{v4}:80@w", "[::]:8080/tcp": f"[{v6}]:80@w"}
+    assert publisher(compiled(A, web(port(80, 8081)))).command == publisher(desired).command
 
 
 def test_ports_of_one_address_and_of_loopback():
@@ -131,8 +129,8 @@ def test_ports_of_one_address_and_of_loopback():
     assert parts["map published_on4"][1:] == (f'192.0.2.1 . tcp . 8080 comment "w" : {v4} . 80',)
     assert parts["map published4"][1:] == (f'tcp . 81 comment "w" : {v4} . 80',)
     assert parts["map published6"][1:] == ()
-    assert f"127.0.0.1:53/udp={v4}:53@w" in publisher(desired).command
-    assert not any(":81/" in text for text in publisher(desired).command if text.startswith("["))
+    assert publisher(desired).reads["127.0.0.1:53/udp"] == f"{v4}:53@w"
+    assert [text for text in publisher(desired).reads if ":81/" in text] == ["0.0.0.0:81/tcp"]
 
 
 def test_without_ports_no_publisher_and_no_chains_for_them():
@@ -144,7 +142,7 @@ def test_without_ports_no_publisher_and_no_chains_for_them():
 def test_an_ipv4_container_is_reached_by_ipv6_through_the_publisher_alone():
     desired = compiled(B, web(port(80, 8080), joins="b"))
     (v4,) = desired.networks["b"].members["w"]
-    assert f"[::]:8080/tcp={v4}:80@w" in publisher(desired).command
+    assert publisher(desired).reads["[::]:8080/tcp"] == f"{v4}:80@w"
     assert table(desired)["map published6"][1:] == ()
 
 
@@ -198,6 +196,23 @@ def test_a_port_in_use_is_told_with_its_owner_and_ours_is_not():
     assert problem.message == "the port 8080/tcp of host 'local' is in use: nginx (pid 1) has 0.0.0.0:8080/tcp"
     assert desired.contested == {HOST: (7,)}
     assert compiled(*things, live=up(compiled(*things), listeners=(listener,)))
+
+
+def test_a_port_of_ours_that_another_has_on_another_address_is_in_use_there_and_a_chosen_one_stays():
+    other = Listener("tcp", "192.0.2.1", 8080, inode=7, owner="nginx (pid 1)")
+    ours = Listener("tcp", "127.0.0.1", 8080, inode=8)
+    before = compiled(A, web(port(80, 8080, "127.0.0.1")))
+    live = up(before, listeners=(other, ours))
+    assert compiled(A, web(port(80, 8080, "127.0.0.1")), live=live)
+    (problem,) = compile_topology(topology(A, web(port(80, 8080))), live).problems
+    assert problem.message.endswith("is in use: nginx (pid 1) has 192.0.2.1:8080/tcp")
+
+    def number(desired) -> int:
+        return int(shown(up(desired)[HOST])["w"][0].removeprefix("127.0.0.1:").partition("-")[0])
+
+    first = compiled(A, web(port(80, 0, "127.0.0.1")))
+    beside = Listener("tcp", "192.0.2.1", number(first), inode=9)
+    assert number(compiled(A, web(port(80, 0, "127.0.0.1")), live=up(first, listeners=(beside,)))) == number(first)
 
 
 @pytest.mark.parametrize(

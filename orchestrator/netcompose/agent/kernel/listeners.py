@@ -28,7 +28,7 @@ def read() -> list[Listener]:
         fields = line.split()
         if len(fields) > 8 and fields[5].isdigit():
             for address in fields[8:]:
-                found.add(Listener("sctp", address.decode(), int(fields[5]), int(fields[7])))
+                found.add(Listener("sctp", _canonical(address.decode()), int(fields[5]), int(fields[7])))
     return sorted(found, key=lambda item: (item.protocol, item.port, item.address, item.inode))
 
 
@@ -68,6 +68,12 @@ def _lines(path: str) -> Iterator[bytes]:
             yield from file
     except OSError:
         return
+
+
+def _canonical(address: str) -> str:
+    """SCTP's table writes IPv6 addresses with all of their zeros."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.inet_ntop(family, socket.inet_pton(family, address))
 
 
 def _address(text: str) -> str:

@@ -325,7 +325,7 @@ def update(topology: str, live: Process, desired: Process) -> None:
 def _reload(topology: str, process: Process, recorded: Any, where: str) -> None:
     """Have a server read its files again; a command that is waiting for its restart does so by itself."""
     directory = _directory(topology, process.container)
-    before = services.reload_begun(process, directory)
+    before = services.before_reload(process, directory)
     pidfd = _pidfd(recorded)
     if pidfd >= 0:
         try:

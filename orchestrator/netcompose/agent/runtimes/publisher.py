@@ -5,71 +5,43 @@ container before. What does is what the packet filter cannot send on (127.0.0.1 
 not well (a container that calls its own host's port from the same network). Holding the ports is the other half of
 the work: no other program can take them.
 
-A program of its own, standard library only: it is run by its file's name with the folder to report in and any number
-of ``0.0.0.0:8080/tcp=172.18.0.2:80@web1``. Python 3.9.
+A program of its own, standard library only (Python 3.9): it is run with the folder to work in. There is the file
+``ports`` with a line ``0.0.0.0:8080/tcp=172.18.0.2:80@web1`` for each port, which is read again on SIGHUP: all of it
+counts or, if a port cannot be had, none of it, and open connections stay. In the file ``ready`` it then says when it
+has done so, and in the second line why it could not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import socket
 import struct
 import sys
 import time
-from typing import Any, Callable, NamedTuple, Optional
 
-READY = "ready"
-_BLOCK = 1 << 16
-#: Bytes kept for a side that does not read; then the other side is not read either.
-_LIMIT = 1 << 18
-#: Seconds without a packet after which a UDP exchange is forgotten, and how many are remembered at all.
-_UDP_IDLE, _UDP_SESSIONS = 90.0, 4096
+from netcompose.agent.runtimes.relay import (
+    IP_PKTINFO,
+    READ,
+    UDP_IDLE,
+    Datagrams,
+    Loop,
+    Published,
+    Stream,
+    open_socket,
+    parse,
+)
+
+PORTS, READY = "ports", "ready"
 _NOBODY = 65534
-_IPPROTO_SCTP = 132
-_IP_PKTINFO, _IP_FREEBIND, _IPV6_FREEBIND = 8, 15, 78  # ip(7), ipv6(7)
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-
-Address = "tuple[str, int]"
-
-
-class Published(NamedTuple):
-    """One socket of the host and where it leads."""
-
-    text: str
-    protocol: str
-    listen: tuple[str, int]
-    target: tuple[str, int]
-
-
-def parse(text: str) -> Published:
-    """``[::]:8080/tcp=172.18.0.2:80@web1``; what stands behind the @ is for people."""
-    listen, _, target = text.partition("@")[0].partition("=")
-    listen, _, protocol = listen.rpartition("/")
-    return Published(text, protocol, _endpoint(listen), _endpoint(target))
-
-
-def _endpoint(text: str) -> tuple[str, int]:
-    address, _, port = text.rpartition(":")
-    return address.strip("[]"), int(port)
-
-
-def _family(address: str) -> int:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
-def _socket(address: str, protocol: str) -> socket.socket:
-    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
-    made = socket.socket(_family(address), kind, _IPPROTO_SCTP if protocol == "sctp" else 0)
-    made.setblocking(False)
-    return made
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78  # ip(7), ipv6(7)
+_CAP_NET_BIND_SERVICE, _PR_SET_KEEPCAPS, _CAPABILITY_VERSION_3 = 10, 8, 0x20080522  # capabilities(7), capget(2)
 
 
 def bind(published: Published) -> socket.socket:
     """The socket that holds the port; ``OSError`` if it is in use."""
-    made = _socket(published.listen[0], published.protocol)
+    made = open_socket(published.listen[0], published.protocol)
     try:
         if made.family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -81,7 +53,7 @@ def bind(published: Published) -> socket.socket:
             if made.family == socket.AF_INET6:
                 made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             else:
-                made.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+                made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         else:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(published.listen)
@@ -93,257 +65,147 @@ def bind(published: Published) -> socket.socket:
     return made
 
 
-class Loop:
-    """Waits for sockets and calls who is responsible for them."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._events: dict[socket.socket, int] = {}
-
-    def watch(self, sock: socket.socket, events: int, call: Callable[[socket.socket, int], None]) -> None:
-        """Call when one of the events comes; with none, never."""
-        before = self._events.get(sock, 0)
-        if events == before:
-            return
-        if not before:
-            self._selector.register(sock, events, call)
-        elif events:
-            self._selector.modify(sock, events, call)
-        else:
-            self._selector.unregister(sock)
-        self._events[sock] = events
-
-    def drop(self, sock: socket.socket) -> None:
-        """Close a socket."""
-        if self._events.pop(sock, 0):
-            self._selector.unregister(sock)
-        sock.close()
-
-    def turn(self, timeout: float) -> None:
-        """Wait for the next events and see to them."""
-        for key, events in self._selector.select(timeout):
-            # Another event of this turn may have closed it.
-            if self._events.get(key.fileobj, 0):  # type: ignore[call-overload]
-                key.data(key.fileobj, events)
-
-
-class Stream:
-    """One connection from a client, and the one to the container that it leads to."""
-
-    def __init__(self, loop: Loop, client: socket.socket, published: Published) -> None:
-        self._loop = loop
-        self._client = client
-        self._server = _socket(published.target[0], published.protocol)
-        self._connected = False
-        self._waiting = {client: bytearray(), self._server: bytearray()}
-        self._ended = {client: False, self._server: False}
-        self._shut = {client: False, self._server: False}
-        client.setblocking(False)
-        for sock in (client, self._server):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        try:
-            self._server.connect(published.target)
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._break()
-            return
-        self._interest()
-
-    def _other(self, sock: socket.socket) -> socket.socket:
-        return self._server if sock is self._client else self._client
-
-    def _event(self, sock: socket.socket, events: int) -> None:
-        try:
-            if sock is self._server and not self._connected:
-                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                if error:
-                    raise OSError(error, os.strerror(error))
-                self._connected = True
-            if events & _READ:
-                self._receive(sock)
-            if events & _WRITE:
-                self._send(sock)
-            self._pass_on_ends()
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._break()
-            return
-        if all(self._ended.values()) and not any(self._waiting.values()):
-            self._loop.drop(self._client)
-            self._loop.drop(self._server)
-        else:
-            self._interest()
-
-    def _receive(self, sock: socket.socket) -> None:
-        data = sock.recv(_BLOCK)
-        if not data:
-            self._ended[sock] = True
-        other = self._other(sock)
-        self._waiting[other] += data
-        if data and (other is self._client or self._connected):
-            self._send(other)
-
-    def _send(self, sock: socket.socket) -> None:
-        waiting = self._waiting[sock]
-        if waiting:
-            try:
-                del waiting[: sock.send(waiting)]
-            except BlockingIOError:
-                return
-
-    def _pass_on_ends(self) -> None:
-        """Who has ended and whose last words have arrived: tell the other side."""
-        for sock in (self._client, self._server):
-            other = self._other(sock)
-            if self._ended[sock] and not self._waiting[other] and not self._shut[other]:
-                if other is self._server and not self._connected:
-                    continue
-                self._shut[other] = True
-                other.shutdown(socket.SHUT_WR)
-
-    def _interest(self) -> None:
-        for sock in (self._client, self._server):
-            events = 0
-            if not self._ended[sock] and len(self._waiting[self._other(sock)]) < _LIMIT:
-                events |= _READ
-            if self._waiting[sock] or (sock is self._server and not self._connected):
-                events |= _WRITE
-            if sock is self._server and not self._connected:
-                events = _WRITE
-            self._loop.watch(sock, events, self._event)
-
-    def _break(self) -> None:
-        """End both without a word (RST), as the container's own kernel would."""
-        for sock in (self._client, self._server):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._loop.drop(sock)
-
-
-class Datagrams:
-    """A UDP port: one socket to the container for each client, so that answers find their way back."""
+class Held:
+    """A port that is held, and where it leads now."""
 
     def __init__(self, loop: Loop, sock: socket.socket, published: Published) -> None:
         self._loop = loop
         self._sock = sock
-        self._published = published
-        #: (client, the address that it asked) -> (socket to the container, time of the last packet), oldest first.
-        self._sessions: dict[Any, tuple[socket.socket, float]] = {}
-        loop.watch(sock, _READ, self._from_client)
+        self.published = published
+        self.datagrams = Datagrams(loop, sock, published) if published.protocol == "udp" else None
+        if self.datagrams is None:
+            loop.watch(sock, READ, self._accept)
 
-    def _from_client(self, sock: socket.socket, events: int) -> None:
-        try:
-            data, control, _, client = sock.recvmsg(_BLOCK, 256)
-        except OSError:
-            return
-        asked = next((value for level, kind, value in control if _is_pktinfo(level, kind)), b"")
-        key = (client, asked)
-        session = self._sessions.pop(key, None)
-        server = session[0] if session else self._open(key)
-        if server is not None:
-            self._sessions[key] = (server, time.monotonic())
-            # An earlier packet may have been refused; this one may be welcome.
-            with contextlib.suppress(OSError):
-                server.send(data)
-
-    def _open(self, key: Any) -> Optional[socket.socket]:
-        if len(self._sessions) >= _UDP_SESSIONS:
-            self._forget(next(iter(self._sessions)))
-        server = _socket(self._published.target[0], "udp")
-        try:
-            server.connect(self._published.target)
-        except OSError:
-            server.close()
-            return None
-        self._loop.watch(server, _READ, lambda sock, events: self._from_server(key, sock))
-        return server
-
-    def _from_server(self, key: Any, server: socket.socket) -> None:
-        client, asked = key
-        with contextlib.suppress(OSError):
-            data = server.recv(_BLOCK)
-            self._sessions.pop(key, None)
-            self._sessions[key] = (server, time.monotonic())
-            self._sock.sendmsg([data], [_source(asked)] if asked else [], 0, client)
-
-    def expire(self) -> None:
-        """Forget who has been silent for long."""
-        old = time.monotonic() - _UDP_IDLE
-        for key in [key for key, (_, last) in self._sessions.items() if last < old]:
-            self._forget(key)
-
-    def _forget(self, key: Any) -> None:
-        self._loop.drop(self._sessions.pop(key)[0])
-
-
-def _is_pktinfo(level: int, kind: int) -> bool:
-    return (level, kind) in ((socket.IPPROTO_IP, _IP_PKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO))
-
-
-def _source(asked: bytes) -> tuple[int, int, bytes]:
-    """The control message that answers from the address that was asked (struct in_pktinfo, struct in6_pktinfo)."""
-    if len(asked) == 12:
-        return socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4s", 0, asked[8:12], bytes(4))
-    # The interface matters for link-local addresses only.
-    link_local = asked[0] == 0xFE and asked[1] & 0xC0 == 0x80
-    return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, asked if link_local else asked[:16] + bytes(4)
-
-
-def _accepting(loop: Loop, published: Published) -> Callable[[socket.socket, int], None]:
-    def accept(listener: socket.socket, events: int) -> None:
+    def _accept(self, listener: socket.socket, events: int) -> None:
         try:
             client, _ = listener.accept()
         except OSError as error:
             if not isinstance(error, BlockingIOError):
                 time.sleep(0.01)  # Out of descriptors: the connection waits in the queue.
             return
-        Stream(loop, client, published)
+        Stream(self._loop, client, self.published)
 
-    return accept
+    def lead(self, published: Published) -> None:
+        """Who comes from now on is led elsewhere; UDP knows no connection, so everybody is."""
+        self.published = published
+        if self.datagrams is not None:
+            self.datagrams.lead(published)
+
+    def release(self) -> None:
+        """Give the port back. Connections through it stay."""
+        if self.datagrams is not None:
+            self.datagrams.forget_all()
+        self._loop.drop(self._sock)
+
+
+class Publisher:
+    """Every port that is held."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._held: dict[str, Held] = {}
+
+    def hold(self, texts: list[str]) -> str:
+        """Hold these ports and no others; if one cannot be had, why, and everything is as before."""
+        wanted = {text.partition("=")[0]: parse(text) for text in texts}
+        before = {where: held.published for where, held in self._held.items()}
+        # First: a port on one address cannot be had while it is held on all of them.
+        for where in [where for where in before if where not in wanted]:
+            self._held.pop(where).release()
+        failure = self._take(wanted)
+        if failure:
+            for where in [where for where in self._held if where not in before]:
+                self._held.pop(where).release()
+            self._take(before)
+        for where, published in (before if failure else wanted).items():
+            held = self._held.get(where)
+            if held is not None and held.published.target != published.target:
+                held.lead(published)
+        return failure
+
+    def _take(self, wanted: dict[str, Published]) -> str:
+        """Hold what is not held yet; why not, if one of them cannot be had."""
+        for where, published in wanted.items():
+            if where in self._held:
+                continue
+            try:
+                self._held[where] = Held(self._loop, bind(published), published)
+            except OSError as error:
+                if published.listen[0] == "::" and error.errno in (97, 99):  # EAFNOSUPPORT, EADDRNOTAVAIL: no IPv6
+                    continue
+                return "cannot publish {}: {}".format(where, error.strerror or error)
+        return ""
+
+    def expire(self) -> None:
+        """Forget silent UDP exchanges."""
+        for held in self._held.values():
+            if held.datagrams is not None:
+                held.datagrams.expire()
 
 
 def main(argv: list[str]) -> int:
     """Hold the ports, say so, and serve until told to stop."""
-    folder, *texts = argv
+    wake, woken = socket.socketpair()
+    for sock in (wake, woken):
+        sock.setblocking(False)
+    signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGHUP, lambda *_: None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    # Opened while the folder can be entered; whoever writes them writes into the same files.
+    ports = os.open(os.path.join(argv[0], PORTS), os.O_RDONLY | os.O_CLOEXEC)
+    ready = os.open(os.path.join(argv[0], READY), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     loop = Loop()
-    datagrams = []
-    for text in texts:
-        published = parse(text)
-        try:
-            sock = bind(published)
-        except OSError as error:
-            if published.listen[0] == "::" and error.errno in (97, 99):  # EAFNOSUPPORT, EADDRNOTAVAIL: no IPv6 here
-                continue
-            where = text.partition("=")[0]
-            sys.stderr.write("netcompose: cannot publish {}: {}\n".format(where, error.strerror or error))
-            return 1
-        if published.protocol == "udp":
-            datagrams.append(Datagrams(loop, sock, published))
-        else:
-            loop.watch(sock, _READ, _accepting(loop, published))
-    with open(os.path.join(folder, READY), "w") as file:
-        file.write("{}\n".format(os.getpid()))
+    publisher = Publisher(loop)
+
+    def load() -> str:
+        failure = publisher.hold(_read(ports).decode().split())
+        if failure:
+            sys.stderr.write("netcompose: {}\n".format(failure))
+            sys.stderr.flush()
+        return failure
+
+    def reload(sock: socket.socket, events: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while sock.recv(64):
+                pass
+        _say(ready, load())
+
+    if load():
+        return 1
     _become_nobody()
-    next_look = time.monotonic() + _UDP_IDLE / 4
+    loop.watch(wake, READ, reload)
+    _say(ready, "")
+    next_look = 0.0
     while True:
-        loop.turn(max(0.0, next_look - time.monotonic()) if datagrams else 3600.0)
         if time.monotonic() >= next_look:
-            next_look = time.monotonic() + _UDP_IDLE / 4
-            for port in datagrams:
-                port.expire()
+            publisher.expire()
+            next_look = time.monotonic() + UDP_IDLE / 4
+        loop.turn(max(0.0, next_look - time.monotonic()))
+
+
+def _read(fd: int) -> bytes:
+    return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
+def _say(fd: int, failure: str) -> None:
+    """One write of a size that every reader gets whole. The clock is the same for every process (clock_gettime(2))."""
+    text = "{}\n{}\n".format(time.monotonic_ns(), failure).encode()
+    os.pwrite(fd, text, 0)
+    os.ftruncate(fd, len(text))
 
 
 def _become_nobody() -> None:
-    """Nothing that follows needs privileges. In a sandbox of one user id there is no other to become."""
+    """What follows needs one privilege, to take ports below 1024. In a sandbox of one user id there is no other user to
+    become."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # Version and process (itself); effective, permitted, inheritable, for the low and the high 32 capabilities.
+    kept = 1 << _CAP_NET_BIND_SERVICE
+    libc.capset(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), struct.pack("=6I", kept, kept, 0, 0, 0, 0))
