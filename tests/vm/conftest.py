@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 _KERNEL = Path(__file__).parents[1] / "kernel"
 sys.path.insert(0, str(_KERNEL))
 
+from support import until  # noqa: E402
 from virtual.image import NoImage, image  # noqa: E402
 from virtual.loop import Segment  # noqa: E402
 from virtual.machine import Machine, missing  # noqa: E402
@@ -37,7 +39,9 @@ MODULES = (
 )
 
 #: Whatever a test may have left that the next one would see.
-_STATE = "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run /run/netns /etc/netns 2>&1"
+_STATE = (
+    "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run /run/netns /etc/netns 2>&1"
+)
 
 
 class Pool:
@@ -58,15 +62,16 @@ class Pool:
             machine.run(["modprobe", "-a", *MODULES], check=True)
             for card in ("eth0", "eth1"):
                 machine.run(["ip", "link", "set", card, "up"], check=True)
+                until(lambda card=card: _settled(machine, card))
             self.words.append(f"{machine.name} booted Linux {machine.release} in {machine.seconds:.1f} s")
-            self._states[number] = self._state(machine)
+            self._states[number] = _state(machine)
         return self._machines[number]
 
     def check(self) -> None:
         """A machine that is not as after its start is switched off: the next test that wants it has a new one."""
         for number, machine in list(self._machines.items()):
             try:
-                same = self._state(machine) == self._states[number]
+                same = _state(machine) == self._states[number]
             except Exception:
                 same = False
             if not same:
@@ -74,12 +79,19 @@ class Pool:
                 machine.close()
                 del self._machines[number]
 
-    def _state(self, machine: Machine) -> str:
-        return str(machine.run(["sh", "-c", _STATE], timeout=20).stdout)
-
     def close(self) -> None:
         for machine in self._machines.values():
             machine.close()
+
+
+def _state(machine: Machine) -> str:
+    return str(machine.run(["sh", "-c", _STATE], timeout=20).stdout)
+
+
+def _settled(machine: Machine, card: str) -> bool:
+    """The card's own IPv6 address is there and in use."""
+    shown = json.loads(machine.run(["ip", "-6", "-j", "addr", "show", "dev", card], check=True).stdout)
+    return any(found and not found.get("tentative") for item in shown for found in item.get("addr_info", []))
 
 
 @pytest.fixture(scope="session")

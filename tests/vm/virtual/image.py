@@ -53,7 +53,12 @@ _NOT_UNPACKED = {
 _LEFT_OUT = (
     *("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/info", "./usr/share/lintian"),
     *("./usr/share/bash-completion", "./usr/share/zoneinfo", "./usr/share/perl5", "./usr/lib/systemd"),
-    *("./usr/lib/python3*/test", "./usr/lib/python3*/idlelib", "./usr/lib/python3*/lib2to3", "./usr/lib/python3*/ensurepip"),
+    *(
+        "./usr/lib/python3*/test",
+        "./usr/lib/python3*/idlelib",
+        "./usr/lib/python3*/lib2to3",
+        "./usr/lib/python3*/ensurepip",
+    ),
     *("./usr/lib/x86_64-linux-gnu/gconv", "./usr/share/i18n", "./lib/systemd", "./usr/share/python3"),
 )
 #: Parts of the kernel's modules that a network test can want; all others are devices that the machines do not have.
@@ -274,13 +279,27 @@ def _furnish(tree: Path) -> None:
     etc = tree / "etc"
     shared = tree / "usr/share/base-passwd"
     users = "".join(f"{name}:*:{number}:65534::{home}:/usr/sbin/nologin\n" for name, number, home in _USERS)
-    (etc / "passwd").write_text((shared / "passwd.master").read_text() + users + "tester:*:1000:1000::/home/tester:/bin/sh\n")
+    (etc / "passwd").write_text(
+        (shared / "passwd.master").read_text() + users + "tester:*:1000:1000::/home/tester:/bin/sh\n"
+    )
     (etc / "group").write_text((shared / "group.master").read_text() + "tester:*:1000:\n")
     (etc / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     (etc / "hostname").write_text("localhost\n")
     (etc / "resolv.conf").write_text("")
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\nservices: files\n")
-    for name in ("proc", "sys", "dev", "run", "tmp", "mnt", "root", "home/tester", "var/lib/unbound", "var/log", "etc/ssh"):
+    for name in (
+        "proc",
+        "sys",
+        "dev",
+        "run",
+        "tmp",
+        "mnt",
+        "root",
+        "home/tester",
+        "var/lib/unbound",
+        "var/log",
+        "etc/ssh",
+    ):
         (tree / name).mkdir(parents=True, exist_ok=True)
     if not (tree / "var/run").exists():
         (tree / "var/run").symlink_to("/run")
@@ -326,7 +345,9 @@ def _compile_python(tree: Path) -> None:
     home = {"PYTHONHOME": str(tree / "usr")}
     # A worker of -j is the interpreter by its path, which would be the loader's: one process, then.
     options[options.index("-j") + 1] = "1"
-    _run_inside(tree, f"usr/bin/{library.name}", "python3", "-S", "-m", "compileall", *options, *map(str, folders), env=home)
+    _run_inside(
+        tree, f"usr/bin/{library.name}", "python3", "-S", "-m", "compileall", *options, *map(str, folders), env=home
+    )
 
 
 def _write_cpio(tree: Path, file: IO[bytes]) -> None:
