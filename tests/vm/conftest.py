@@ -39,9 +39,7 @@ MODULES = (
 )
 
 #: Whatever a test may have left that the next one would see.
-_STATE = (
-    "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run /run/netns /etc/netns 2>&1"
-)
+_STATE = "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run/netns /run/netcompose /etc/netns 2>/dev/null"
 
 
 class Pool:
