@@ -3,7 +3,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from compiler_world import HOST, addresses, change, compiled, container, fresh, link, network, problems, resource, up
+from compiler_world import addresses, change, compiled, container, fresh, link, network, problems, resource, up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
