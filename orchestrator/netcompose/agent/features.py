@@ -50,6 +50,12 @@ _TRIALS = {
     "wireguard": _Trial("wireguard", "wireguard"),
     # struct tc_netem_qopt: latency, limit, loss, gap, duplicate, jitter.
     "netem": _Trial("sch_netem", "qdisc netem", struct.pack("=6I", 0, 1000, 0, 0, 0, 0)),
+    # struct tc_tbf_qopt: two tc_ratespec (the link layer is Ethernet, 1 MB/s; no peak), limit, buffer, mtu.
+    "tbf": _Trial(
+        "sch_tbf",
+        "qdisc tbf",
+        attr(1, struct.pack("=BBHhHI", 0, 1, 0, 0, 0, 1000000) + bytes(12) + struct.pack("=III", 9000, 99999, 0)),
+    ),
 }
 _PROGRAMS = {"nft": "nft", "docker": "docker", "podman": "podman"}
 #: Refusals that mean "no such thing here"; others come with the kernel's words.
@@ -126,7 +132,7 @@ def _try(socket: Socket, trial: _Trial) -> str:
         socket.request(rtnl.create_link(trial.kind, common, data=trial.data))
     except OSError as error:
         if error.errno in _UNKNOWN:
-            return "the kernel has no {}".format(trial.module.replace("sch_", ""))
+            return "the kernel has no {}".format(trial.module)
         return "the kernel says: {}".format(error.strerror)
     return ""
 

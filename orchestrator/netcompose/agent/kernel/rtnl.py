@@ -28,7 +28,7 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
 
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
 IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP = 10, 18, 20, 27
 IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 28, 29, 52, 53
 IFLA_INFO_KIND, IFLA_INFO_DATA, _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
@@ -58,7 +58,7 @@ _U32 = struct.Struct("=I")
 
 class Link(NamedTuple):
     """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware;
-    ``isolated`` is that of a bridge's port."""
+    ``isolated`` is that of a bridge's port; ``impaired`` tells that netem or tbf is at its root (``qdisc.py``)."""
 
     ifindex: int
     name: str
@@ -72,6 +72,7 @@ class Link(NamedTuple):
     kind: str
     altnames: tuple[str, ...]
     isolated: bool = False
+    impaired: bool = False
 
 
 class Address(NamedTuple):
@@ -280,7 +281,7 @@ def decode_link(data: bytes) -> Link:
     _, _, index, flags, _ = _IFINFO.unpack_from(data, 0)
     name = mac = alias = kind = ""
     mtu = master = link = group = 0
-    isolated = False
+    isolated = impaired = False
     altnames: tuple[str, ...] = ()
     offset, end = 16, len(data)
     unpack = _NLA.unpack_from
@@ -306,8 +307,11 @@ def decode_link(data: bytes) -> Link:
         elif what & 0x3FFF == IFLA_PROP_LIST:
             inner = attributes(data[offset + 4 : offset + length], 0)
             altnames = tuple(value.rstrip(b"\0").decode(errors="replace") for k, value in inner if k == IFLA_ALT_IFNAME)
+        elif what == IFLA_QDISC:
+            impaired = data[offset + 4 : offset + length] in _IMPAIRING
         offset += (length + 3) & ~3
-    return Link(index, name, bool(flags & _IFF_UP), mac, mtu, master, link, group, alias, kind, altnames, isolated)
+    up = bool(flags & _IFF_UP)
+    return Link(index, name, up, mac, mtu, master, link, group, alias, kind, altnames, isolated, impaired)
 
 
 def _link_kind(data: bytes) -> str:
@@ -317,6 +321,8 @@ def _link_kind(data: bytes) -> str:
     return ""
 
 
+#: Queueing disciplines that impair, as a link's message names its root one: only then are they worth a dump.
+_IMPAIRING = frozenset({b"netem\0", b"tbf\0"})
 #: How the attribute of an isolated port begins: what most ports lack need not be looked for one by one.
 _ISOLATED = _NLA.pack(5, _IFLA_BRPORT_ISOLATED) + b"\1"
 
