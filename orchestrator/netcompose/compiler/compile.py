@@ -19,6 +19,7 @@ from netcompose.compiler import (
 )
 from netcompose.compiler.addresses import Member, Prefix, allocate, pooled_networks
 from netcompose.compiler.before import Before
+from netcompose.compiler.impairments import of_attachment, of_link
 from netcompose.compiler.networks import DRIVERS
 from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
@@ -234,6 +235,7 @@ class _Compilation:
             mac=attachment.mac_address.lower() or names.mac(self.topology.name, container.name, attachment.network),
             addresses=self.given[attachment.network][container.name],
             gw_priority=attachment.gw_priority,
+            attachment=attachment,
         )
 
     def _route(self) -> None:
@@ -276,15 +278,14 @@ class _Compilation:
                     for resource in driver.attached(
                         self.topology.name, pooled, interface, routes.get(interface.name, ())
                     ):
-                        self._add(host, resource, _network_asks(pooled))
+                        self._add(host, resource, of_attachment(interface) or _network_asks(pooled))
 
     def _links(self) -> None:
         for link, ends in self.cables:
             if all(end.container in self.interfaces for end in ends):
                 routes = {end.container: self.routes[end.container].by_interface for end in ends}
                 host = self.topology.containers[ends[0].container].host
-                asker = Asker(link.path, f"the link of {link.a.container!r} and {link.b.container!r}")
-                self._add(host, links.cable(self.topology.name, link, ends, routes), asker)
+                self._add(host, links.cable(self.topology.name, link, ends, routes), of_link(link))
 
     def _containers(self) -> None:
         default_networks = {name: routes.default for name, routes in self.routes.items()}
