@@ -89,9 +89,10 @@ def _read(text: str, units: Mapping[str, int]) -> tuple[int, int]:
     number = text.rstrip("%abcdefghijklmnopqrstuvwxyz")
     factor = units.get(text[len(number) :])
     whole, _, decimals = number.partition(".")
-    if factor is None or not (whole + decimals).isdigit():
+    digits = whole + decimals
+    if factor is None or not (digits.isascii() and digits.isdigit()):
         raise ValueError("{!r} is no number with one of the units {}".format(text, ", ".join(units)))
-    return int(whole + decimals) * factor, 10 ** len(decimals)
+    return int(digits) * factor, 10 ** len(decimals)
 
 
 def _rounded(numerator: int, denominator: int) -> int:
