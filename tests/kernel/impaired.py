@@ -44,9 +44,9 @@ def port(shown: Example, container: str) -> str:
     return next(str(item["ifname"]) for item in links if item["ifindex"] == link["link_index"])
 
 
-def by_hand(shown: Example, container: str, *words: str) -> None:
+def by_hand(shown: Example, container: str, words: str) -> None:
     """tc qdisc ... in a container."""
-    run(shown.host, "tc", "-n", f"{shown.name}-{container}", "qdisc", *words)
+    run(shown.host, "tc", "-n", f"{shown.name}-{container}", "qdisc", *words.split())
 
 
 def rate(shown: Example, source: str, target: str, address: str, seconds: int = 3) -> float:

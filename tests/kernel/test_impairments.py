@@ -118,7 +118,7 @@ def test_what_somebody_did_by_hand_is_shown_and_mended(
     slow = bring()
     interface = words.split()[2]
     before = root(slow, container, interface)
-    by_hand(slow, container, *words.split())
+    by_hand(slow, container, words)
     found = paths(slow.plan())
     assert set(found) == {address}
     if expected is not None:
@@ -133,9 +133,7 @@ def test_what_somebody_did_by_hand_is_shown_and_mended(
 
 def test_a_peak_rate_added_by_hand_goes(bring: Bring) -> None:
     slow = bring()
-    by_hand(
-        slow, "r1", *"change dev eth1 root tbf rate 40mbit burst 50000 limit 300000 peakrate 80mbit mtu 2000".split()
-    )
+    by_hand(slow, "r1", "change dev eth1 root tbf rate 40mbit burst 50000 limit 300000 peakrate 80mbit mtu 2000")
     assert "end.impairment.extras: peakrate -> (unset)" in cli(slow.host, "plan", file=slow.file).stdout
     slow.up()
     assert "peakrate" not in root(slow, "r1", "eth1")["options"]

@@ -61,8 +61,8 @@ class _Tbf(sched_tbf.options):
 
 class _Message(tcmsg):
     @staticmethod
-    def get_options(self: Any, *_: Any, **__: Any) -> Any:
-        return {"netem": _Netem, "tbf": _Tbf}[self.get_attr("TCA_KIND")]
+    def get_options(message: Any, *_: Any, **__: Any) -> Any:
+        return {"netem": _Netem, "tbf": _Tbf}[message.get_attr("TCA_KIND")]
 
 
 def read(message: netlink.Message) -> Any:

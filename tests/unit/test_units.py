@@ -114,7 +114,7 @@ def test_a_written_rate_is_rounded_to_bytes_once(number: str, unit: str) -> None
 
 @pytest.mark.parametrize("text", ["", "ms", "10", "10 ms", "-1ms", "1e3ms", "10%", "1.2.3ms", "٣ms"])
 def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="no number with one of the units|invalid literal"):
+    with pytest.raises(ValueError, match="is no number with one of the units"):
         units.nanoseconds(text)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from impaired import Written, by_hand, has_netem, rate, root, round_trip
-from support import EXAMPLES, Example, cli, inventory, touched
+from support import EXAMPLES, Example, Inventory, cli, inventory, touched
 from virtual.machine import Machine
 
 LINK = "local/link/r1.eth1-r2.eth1"
@@ -59,7 +59,7 @@ def test_s16_delay_and_rate_are_as_asked(example: Callable[[str], Example]) -> N
     # Both ends hold back what they send.
     assert abs(round_trip(bad, "r1", "10.18.1.2") - 20) < 20 * 0.15
     for source, target, address in (("r1", "r2", "10.18.1.2"), ("r2", "r1", "10.18.1.1")):
-        measured = rate(bad, source, target, address, 5)
+        measured = rate(bad, source, target, address)
         assert abs(measured - 50e6) < 5e6, f"{source} -> {target}: {measured / 1e6:.1f} mbit"
     # The other link has 30 ms in one direction alone, give or take 5.
     assert abs(round_trip(bad, "r2", "10.18.2.2", 60) - 30) < 30 * 0.15
@@ -67,7 +67,7 @@ def test_s16_delay_and_rate_are_as_asked(example: Callable[[str], Example]) -> N
         ("customer", "server", "10.18.0.10", 2e6),
         ("server", "customer", "10.18.0.20", 20e6),
     ):
-        measured = rate(bad, source, target, address, 5)
+        measured = rate(bad, source, target, address)
         assert abs(measured - asked) < asked / 10, f"{source} -> {target}: {measured / 1e6:.2f} mbit"
     r2, r3 = options_of(bad, "r2", "eth2"), options_of(bad, "r3", "eth1")
     assert r2["delay"] == {"delay": 0.03, "jitter": 0.005, "correlation": pytest.approx(0.25)}
@@ -82,67 +82,72 @@ def options_of(shown: Example, container: str, interface: str) -> dict:
     return root(shown, container, interface)["options"]
 
 
-#: Parameters one after the other: the attribute that differs from the line before, and what tc says of it then.
-STEPS: list[tuple[str, set[str], dict]] = [
-    ("delay: 2ms", {"delay"}, {"delay": {"delay": 0.002, "jitter": 0, "correlation": 0}}),
-    ("delay: 2ms, jitter: 500us", {"jitter"}, {"delay": {"delay": 0.002, "jitter": 0.0005, "correlation": 0}}),
+#: Parameters one after the other, and what tc says of the interface then: (share, correlation) of what has both.
+STEPS: list[tuple[str, dict]] = [
     (
-        "delay: 2ms, jitter: 500us, delay_correlation: 50%",
-        {"delay_correlation"},
-        {"delay": {"delay": 0.002, "jitter": 0.0005, "correlation": pytest.approx(0.5)}},
+        "delay: 2ms, jitter: 500us, delay_correlation: 50%, loss: 1%, loss_correlation: 25%, duplicate: 2%, "
+        "duplicate_correlation: 5%, reorder: 10%, reorder_correlation: 30%, corrupt: 3%, corrupt_correlation: 7%, "
+        "rate: 40gbit, limit: 77",
+        {
+            "delay": {"delay": 0.002, "jitter": 0.0005, "correlation": 0.5},
+            "loss-random": {"loss": 0.01, "correlation": 0.25},
+            "duplicate": {"duplicate": 0.02, "correlation": 0.05},
+            "reorder": {"reorder": 0.1, "correlation": 0.3},
+            "corrupt": {"corrupt": 0.03, "correlation": 0.07},
+            "rate": 40 * 10**9 // 8,
+            "limit": 77,
+        },
     ),
-    ("delay: 2ms, reorder: 10%", {"jitter", "delay_correlation", "reorder"}, {"reorder": (0.1, 0)}),
     (
-        "delay: 2ms, reorder: 10%, reorder_correlation: 25%",
-        {"reorder_correlation"},
-        {"reorder": (0.1, 0.25)},
+        "delay: 3ms, jitter: 1ms, delay_correlation: 10%, loss: 2%, duplicate: 4%, reorder: 5%, corrupt: 1%, "
+        "rate: 10gbit, limit: 99",
+        {
+            "delay": {"delay": 0.003, "jitter": 0.001, "correlation": 0.1},
+            "loss-random": {"loss": 0.02, "correlation": 0},
+            "duplicate": {"duplicate": 0.04, "correlation": 0},
+            "reorder": {"reorder": 0.05, "correlation": 0},
+            "corrupt": {"corrupt": 0.01, "correlation": 0},
+            "rate": 10 * 10**9 // 8,
+            "limit": 99,
+        },
     ),
-    ("delay: 2ms, loss: 1%", {"reorder", "reorder_correlation", "loss"}, {"loss-random": (0.01, 0)}),
-    ("delay: 2ms, loss: 1%, loss_correlation: 25%", {"loss_correlation"}, {"loss-random": (0.01, 0.25)}),
-    ("delay: 2ms, duplicate: 2%", {"loss", "loss_correlation", "duplicate"}, {"duplicate": (0.02, 0)}),
-    ("delay: 2ms, duplicate: 2%, duplicate_correlation: 5%", {"duplicate_correlation"}, {"duplicate": (0.02, 0.05)}),
-    ("delay: 2ms, corrupt: 3%", {"duplicate", "duplicate_correlation", "corrupt"}, {"corrupt": (0.03, 0)}),
-    ("delay: 2ms, corrupt: 3%, corrupt_correlation: 7%", {"corrupt_correlation"}, {"corrupt": (0.03, 0.07)}),
-    ("delay: 2ms, limit: 77", {"corrupt", "corrupt_correlation", "limit"}, {}),
-    ("delay: 2ms, limit: 77, rate: 40gbit", {"rate"}, {}),
-    ("delay: 2ms, limit: 77", {"rate"}, {}),
+    ("delay: 3ms", {"delay": {"delay": 0.003, "jitter": 0, "correlation": 0}, "limit": 10_000}),
+    ("delay: 3ms, loss: 2%", {"delay": {"delay": 0.003}, "loss-random": {"loss": 0.02}, "limit": 10_000}),
 ]
 
 
-def test_each_parameter_changes_while_the_link_stays(bring: Bring) -> None:
-    """A change asks for that attribute alone; the queue stays the same, interfaces and counters are left alone."""
-    bad = bring("delay: 1ms, loss: 0.5%, duplicate: 1%, limit: 1234")
+def test_every_parameter_changes_while_the_link_stays(bring: Bring) -> None:
+    """A change asks for what differs alone; the queue stays the same, interfaces and counters are left alone."""
+    parameters = "delay: 1ms, limit: 1234"
+    bad = bring(parameters)
     before = root(bad, "r1", "eth1")
     bad.settle()
     links = inventory(bad.host, "bad")
-    asked = {"loss", "duplicate", "limit"}  # what the first step leaves out
-    for parameters, changed, expected in STEPS:
-        again(bad, parameters)
+    for wanted, expected in STEPS:
+        again(bad, wanted)
         (change,) = bad.plan()
-        assert change["address"] == LINK
-        assert change["actions"] == ["update"]
-        found = {item["path"] for item in change["differences"]}
-        assert found == {f"end.impairment.{name}" for name in changed | asked}, parameters
-        asked = set()
+        assert (change["address"], change["actions"]) == (LINK, ["update"])
+        old, new = (dict(part.split(": ") for part in text.split(", ")) for text in (parameters, wanted))
+        asked = {key for key in {*old, *new} if old.get(key) != new.get(key)}
+        assert {item["path"] for item in change["differences"]} == {f"end.impairment.{key}" for key in asked}
+        parameters = wanted
         bad.up()
         now = root(bad, "r1", "eth1")
         assert (now["kind"], now["handle"]) == ("netem", before["handle"]) and now["packets"] >= before["packets"]
-        for key, value in expected.items():
-            told = now["options"][key]
-            if isinstance(value, tuple):
-                share = told[key.partition("-")[0]]
-                assert (share, told["correlation"]) == (pytest.approx(value[0]), pytest.approx(value[1])), parameters
-            else:
-                assert told == value, parameters
-        # What is no longer asked for is gone.
-        words = {key.partition("_")[0] for key in parameters.replace(":", " ").split()}
-        for key in ("reorder", "loss-random", "duplicate", "corrupt", "rate"):
-            assert (key in now["options"]) == (key.partition("-")[0] in words), (parameters, now["options"])
-        if "limit" in words:
-            assert now["options"]["limit"] == 77
-        if "rate" in words:
-            assert now["options"]["rate"]["rate"] == 40 * 10**9 // 8
-    assert touched(links, inventory(bad.host, "bad")) == set()
+        told = now["options"]
+        for key in ("delay", "loss-random", "duplicate", "reorder", "corrupt"):
+            assert (key in told) == (key in expected), (wanted, told)
+            for name, value in expected.get(key, {}).items():
+                # tc shows times and shares cut off.
+                assert told[key][name] == pytest.approx(value, rel=0.005), (wanted, key, name)
+        assert told["limit"] == expected["limit"]
+        assert told.get("rate", {}).get("rate", 0) == expected.get("rate", 0)
+    assert changed(links, inventory(bad.host, "bad")) == set()
+
+
+def changed(before: Inventory, after: Inventory) -> set[str]:
+    """What is not as it was; the kernel's own threads come and go."""
+    return {name for name in touched(before, after) if not name.startswith("process ")}
 
 
 def test_packets_are_lost_doubled_and_overtake(bring: Bring) -> None:
@@ -163,7 +168,8 @@ def test_packets_are_lost_doubled_and_overtake(bring: Bring) -> None:
     assert len(times) == 100 and 20 < fast < 60
     again(bad, "corrupt: 100%")
     bad.up()
-    bad.ping("r1", "10.18.1.2", reaches=False)
+    # One bit of the 98 bytes: where the sender's hardware address is, nobody minds.
+    assert int(_summary(bad, ping)["received"]) < 150
 
 
 def _summary(shown: Example, ping: list[str]) -> dict[str, str]:
@@ -178,25 +184,23 @@ def test_what_somebody_did_by_hand_is_shown_and_mended(bring: Bring) -> None:
     bad = bring("delay: 5ms")
     wanted = options(bad)
     for words, line in (
-        ("change dev eth1 root netem delay 9ms limit 10000", "end.impairment.delay: 9ms -> 5ms"),
-        ("change dev eth1 root netem delay 5ms limit 10000 slot 1ms 2ms", "end.impairment.extras: slot -> (unset)"),
-        ("change dev eth1 root netem delay 5ms limit 10000 loss gemodel 1% 10%", "extras: loss model -> (unset)"),
+        ("change dev eth1 root netem delay 9ms limit 10000 slot 1ms 2ms", "end.impairment.extras: slot -> (unset)"),
         ("replace dev eth1 root tbf rate 5mbit burst 9kb limit 9000", "end.impairment.qdisc: tbf -> netem"),
         ("del dev eth1 root", "end.impairment.delay: (unset) -> 5ms"),
     ):
-        by_hand(bad, "r1", *words.split())
+        by_hand(bad, "r1", words)
         assert line in cli(bad.host, "plan", file=bad.file).stdout, words
         bad.up()
         assert options(bad) == wanted, words
-    # A queue below ours, which a change of parameters would leave there.
+    # A queue below ours, which a change of parameters would leave there; one on an end that nothing is asked of.
     handle = root(bad, "r1", "eth1")["handle"]
-    by_hand(bad, "r1", *f"add dev eth1 parent {handle}1 tbf rate 5mbit burst 9kb limit 9000".split())
-    assert "end.impairment.extras: child tbf -> (unset)" in cli(bad.host, "plan", file=bad.file).stdout
+    by_hand(bad, "r1", f"add dev eth1 parent {handle}1 tbf rate 5mbit burst 9kb limit 9000")
+    by_hand(bad, "r2", "add dev eth1 root netem loss 5%")
+    told = cli(bad.host, "plan", file=bad.file).stdout
+    assert "end.impairment.extras: child tbf -> (unset)" in told
+    assert "peer.impairment.loss: 5% -> (unset)" in told
     bad.up()
-    # On an end that nothing is asked of.
-    by_hand(bad, "r2", *"add dev eth1 root netem loss 5%".split())
-    assert "peer.impairment.loss: 5% -> (unset)" in cli(bad.host, "plan", file=bad.file).stdout
-    bad.up()
+    assert options(bad) == wanted
     assert root(bad, "r2", "eth1")["kind"] == "noqueue"
 
 
@@ -209,12 +213,12 @@ def test_a_rate_alone_becomes_a_delay_and_back(bring: Bring) -> None:
     bad.up()
     assert options(bad)["rate"]["rate"] == 30_000_000 // 8
     assert abs(round_trip(bad, "r1", "10.18.1.2") - 40) < 6
-    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 5) - 30e6) < 3e6
+    assert abs(rate(bad, "r1", "r2", "10.18.1.2") - 30e6) < 3e6
     again(bad, "rate: 30mbit")
     bad.up()
     assert root(bad, "r1", "eth1")["kind"] == "tbf"
-    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 5) - 30e6) < 3e6
-    assert touched(links, inventory(bad.host, "bad")) == set()
+    assert abs(rate(bad, "r1", "r2", "10.18.1.2") - 30e6) < 3e6
+    assert changed(links, inventory(bad.host, "bad")) == set()
 
 
 def test_a_rehearsal_measures_with_the_impairments(host: Machine, tmp_path: Path) -> None:

@@ -54,7 +54,12 @@ def test_everything_else_is_netems_the_rate_too():
     assert made(delay="10ms", rate="1000kbit") == Impairment("netem", delay="10ms", rate="1mbit", limit="1000 packets")
     assert made(loss="0.10%") == Impairment("netem", loss="0.1%", limit="10000 packets")
     every = {
-        **{"delay": "10ms", "jitter": "2ms", "loss": "1%", "duplicate": "2%", "reorder": "3%", "corrupt": "4%"},
+        "delay": "10ms",
+        "jitter": "2ms",
+        "loss": "1%",
+        "duplicate": "2%",
+        "reorder": "3%",
+        "corrupt": "4%",
         **{f"{key}_correlation": "5%" for key in ("delay", "loss", "duplicate", "reorder", "corrupt")},
     }
     assert made(**every, limit=7) == Impairment("netem", **every, limit="7 packets")
