@@ -49,14 +49,15 @@ def by_hand(shown: Example, container: str, words: str) -> None:
     run(shown.host, "tc", "-n", f"{shown.name}-{container}", "qdisc", *words.split())
 
 
-def rate(shown: Example, source: str, target: str, address: str, seconds: int = 3) -> float:
-    """Bits a second that iperf3 gets from one container to another, headers included as the queue counts them: a
-    segment of 1448 bytes is a frame of 1514 with an MTU of 1500."""
+def rate(shown: Example, source: str, target: str, address: str, asked: float, seconds: int = 3) -> float:
+    """Bits a second that arrive when a container sends twice as many as are asked for, headers included as the queue
+    counts them: 1400 bytes of UDP are a frame of 1442. (TCP would measure its own patience with a queue, too.)"""
     with running(shown.host, "ip", "netns", "exec", f"{shown.name}-{target}", "iperf3", "-s", "-1"):
         until(lambda: ":5201 " in shown.inside(target, "ss", "-Hltn"))
-        # What was sent before the first second is over includes the burst.
-        told = shown.inside(source, "iperf3", "-J", "-c", address, "-t", str(seconds), "-O", "1")
-    return float(json.loads(told)["end"]["sum_received"]["bits_per_second"]) * 1514 / 1448
+        # What is sent in the first second has the burst in it.
+        options = ["-u", "-l", "1400", "-b", str(round(asked * 2)), "-t", str(seconds), "-O", "1"]
+        told = json.loads(shown.inside(source, "iperf3", "-J", "-c", address, *options))
+    return float(told["end"]["sum_received"]["bits_per_second"]) * 1442 / 1400
 
 
 def round_trip(shown: Example, source: str, address: str, count: int = 20) -> float:

@@ -65,7 +65,7 @@ def test_a_rate_alone_is_kept_by_tbf_in_each_direction(bring: Bring) -> None:
         ("far", "near", "10.18.0.10", 8e6),
         ("near", "far", "10.18.0.20", 24e6),
     ):
-        measured = rate(slow, source, target, address)
+        measured = rate(slow, source, target, address, asked)
         assert abs(measured - asked) < asked / 10, f"{source} -> {target}: {measured / 1e6:.1f} mbit"
 
 
@@ -84,7 +84,7 @@ def test_a_rate_changes_while_the_interface_stays(bring: Bring) -> None:
         assert now["options"]["rate"] == 10_000_000 // 8
         # It is the same queue: its handle is the same, and it has not started to count anew.
         assert now["handle"] == before["handle"] and now["packets"] >= before["packets"] > 0
-    assert abs(rate(slow, "r1", "r2", "10.18.1.2") - 10e6) < 1e6
+    assert abs(rate(slow, "r1", "r2", "10.18.1.2", 10e6) - 10e6) < 1e6
 
 
 def test_one_direction_changes_or_goes_and_the_other_stays(bring: Bring) -> None:

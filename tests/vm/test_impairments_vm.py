@@ -59,7 +59,7 @@ def test_s16_delay_and_rate_are_as_asked(example: Callable[[str], Example]) -> N
     # Both ends hold back what they send.
     assert abs(round_trip(bad, "r1", "10.18.1.2") - 20) < 20 * 0.15
     for source, target, address in (("r1", "r2", "10.18.1.2"), ("r2", "r1", "10.18.1.1")):
-        measured = rate(bad, source, target, address)
+        measured = rate(bad, source, target, address, 50e6)
         assert abs(measured - 50e6) < 5e6, f"{source} -> {target}: {measured / 1e6:.1f} mbit"
     # The other link has 30 ms in one direction alone, give or take 5.
     assert abs(round_trip(bad, "r2", "10.18.2.2", 60) - 30) < 30 * 0.15
@@ -67,7 +67,7 @@ def test_s16_delay_and_rate_are_as_asked(example: Callable[[str], Example]) -> N
         ("customer", "server", "10.18.0.10", 2e6),
         ("server", "customer", "10.18.0.20", 20e6),
     ):
-        measured = rate(bad, source, target, address)
+        measured = rate(bad, source, target, address, asked)
         assert abs(measured - asked) < asked / 10, f"{source} -> {target}: {measured / 1e6:.2f} mbit"
     r2, r3 = options_of(bad, "r2", "eth2"), options_of(bad, "r3", "eth1")
     assert r2["delay"] == {"delay": 0.03, "jitter": 0.005, "correlation": pytest.approx(0.25)}
@@ -213,11 +213,11 @@ def test_a_rate_alone_becomes_a_delay_and_back(bring: Bring) -> None:
     bad.up()
     assert options(bad)["rate"]["rate"] == 30_000_000 // 8
     assert abs(round_trip(bad, "r1", "10.18.1.2") - 40) < 6
-    assert abs(rate(bad, "r1", "r2", "10.18.1.2") - 30e6) < 3e6
+    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 30e6) - 30e6) < 3e6
     again(bad, "rate: 30mbit")
     bad.up()
     assert root(bad, "r1", "eth1")["kind"] == "tbf"
-    assert abs(rate(bad, "r1", "r2", "10.18.1.2") - 30e6) < 3e6
+    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 30e6) - 30e6) < 3e6
     assert changed(links, inventory(bad.host, "bad")) == set()
 
 
