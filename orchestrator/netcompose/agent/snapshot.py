@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass, field
-from typing import Collection, Mapping, Optional
+from typing import TYPE_CHECKING, Collection, Mapping, Optional
 
 from netcompose.agent.kernel import iptables, rtnl, sysctl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
 from netcompose.resources.names import doomed_group, group, host_interface_name, netns_name, owner_of
 
+if TYPE_CHECKING:
+    from netcompose.agent.kernel.qdisc import Qdisc
+
 
 @dataclass
 class Stack:
-    """The interfaces of one namespace with their addresses and routes by interface index. Of a container's routes
-    those that the kernel made by itself are left out."""
+    """The interfaces of one namespace with their addresses, routes and impairing queues by interface index. Of a
+    container's routes those that the kernel made by itself are left out."""
 
     links: list[rtnl.Link]
     addresses: dict[int, list[str]] = field(default_factory=dict)
     routes: dict[int, list[rtnl.LiveRoute]] = field(default_factory=dict)
+    qdiscs: Mapping[int, Qdisc] = field(default_factory=dict)
 
     def highest_index(self) -> int:
         """The highest interface index in use."""
@@ -96,13 +100,17 @@ class Snapshot:
 
 
 def read_stack(namespaces: Namespaces, netns: str) -> Stack:
-    """Links, addresses and routes of one namespace."""
+    """Links, addresses and routes of one namespace; queues only where a link says that there is one of interest."""
     socket = namespaces.socket(netns)
     stack = Stack(rtnl.links(socket))
     for address in rtnl.addresses(socket):
         stack.addresses.setdefault(address.ifindex, []).append(address.text)
     for route in rtnl.routes(socket, kernels_own=netns == HOST):
         stack.routes.setdefault(route.ifindex, []).append(route)
+    if any(link.impaired for link in stack.links):
+        from netcompose.agent.kernel import qdisc
+
+        stack.qdiscs = qdisc.roots(socket)
     return stack
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from netcompose.cli import common
 from netcompose.errors import RollbackFailed
+
+if TYPE_CHECKING:
+    from netcompose.executor.run import Executor
+    from netcompose.topology.model import Topology
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     for host in common.hosts_of(args, topology):
         with Sandbox(host) as sandbox, common.interruptible():
             executor = Executor({host: sandbox.connection})
+            topology = _possible(executor, topology)
             with executor.locked(topology.name, common.owner("rehearse", topology.name)):
                 made = common.make(executor, topology)
                 common.refuse_problems(made.plan)
@@ -47,3 +53,18 @@ def run(args: argparse.Namespace) -> int:
 
         sys.stdout.write(matrix.matrix_text(cells, colour=wants_colour(sys.stdout)))
     return 1 if matrix.differing(cells) else 0
+
+
+def _possible(executor: Executor, topology: Topology) -> Topology:
+    """The topology without the impairments that this machine's kernel cannot stand in for, each of which is told."""
+    from netcompose.compiler.impairments import queues, without
+
+    asked = queues(topology)
+    if not asked:
+        return topology
+    for host, features in executor.features(dict.fromkeys(topology.hosts, asked)).items():
+        lacks = {name: reason for name, reason in features.items() if reason}
+        topology, left_out = without(topology, lacks)
+        for words in left_out:
+            sys.stderr.write(f"note: left out: {words}; host {host!r}: {', '.join(sorted(lacks.values()))}\n")
+    return topology

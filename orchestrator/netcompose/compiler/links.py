@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netcompose.compiler import names
+from netcompose.compiler.impairments import impairment
 from netcompose.compiler.numbers import parse_with_prefix
 from netcompose.compiler.shapes import Address, Interface
 from netcompose.resources import End, Route, Veth
@@ -43,7 +44,8 @@ def cable(
             alias=mark(topology, end.id),
             addresses=tuple(sorted(map(str, end.addresses))),
             routes=routes.get(end.container, {}).get(end.name, ()),
+            impairment=impairment(spec.impairment, link.mtu or 1500),
         )
-        for end in ends
+        for end, spec in zip(ends, names.ordered_ends(link), strict=True)
     )
     return Veth(id=ends[0].id, end=first, peer=second)

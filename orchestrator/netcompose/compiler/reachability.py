@@ -103,6 +103,10 @@ class _Node:
     table: dict[int, list[_Hop]] = field(default_factory=lambda: {4: [], 6: []})
 
 
+def _is_cut(veth: Veth) -> bool:
+    return any(end.impairment is not None and end.impairment.loss == "100%" for end in (veth.end, veth.peer))
+
+
 class _World:
     """All stacks of a host, the segments between them, and the answers found so far."""
 
@@ -126,9 +130,11 @@ class _World:
                 end = End(_HOST, resource.name, resource.mac, up=resource.up, addresses=resource.addresses)
                 self._plug(end, resource.id)
             elif isinstance(resource, Veth):
+                segment = _segment(resource)
                 for end in (resource.end, resource.peer):
                     if not end.master:
-                        self._plug(end, _segment(resource))
+                        # What one direction loses is not answered in the other: both ends are on their own.
+                        self._plug(end, f"{end.namespace}/{end.name}" if _is_cut(resource) else segment)
                 if resource.peer.isolated:
                     self._apart.add((resource.peer.master, resource.end.namespace))
         for node in self.nodes.values():

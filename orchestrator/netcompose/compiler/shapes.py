@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from netcompose.topology.model import Network
+from netcompose.topology.model import Attachment, Network
+from netcompose.topology.source import Path
 
 
 class Pool(NamedTuple):
@@ -69,10 +70,18 @@ class PooledNetwork(NamedTuple):
         return self.network.mtu or 1500
 
 
+class Asker(NamedTuple):
+    """What of the file asks a host for something: its place, and what it is called in a message (``parent 'lan'``)."""
+
+    path: Path
+    what: str
+
+
 class Interface(NamedTuple):
     """A container's interface on a network, or its end of a cable (``network`` empty), before its routes are known.
 
-    ``id`` is the resource that it becomes (a part of).
+    ``id`` is the resource that it becomes (a part of). ``attachment`` is what the file says of it, None for an end of a
+    cable.
     """
 
     id: str
@@ -82,6 +91,7 @@ class Interface(NamedTuple):
     mac: str
     addresses: tuple[Address, ...]
     gw_priority: int = 0
+    attachment: Attachment | None = None
 
 
 #: The interfaces of every container that has a stack of its own, in the order of the file.

@@ -18,7 +18,6 @@ Finding = tuple[Path, str, str]
 
 def problems(topology: Topology) -> list[Problem]:
     """One problem for each place of the topology that asks for more than this version can do."""
-    # An impairment of both ends of a link is written once.
     found = dict.fromkeys(finding for check in _TABLE for finding in check(topology))
     return [
         topology.source.problem(f"{what} is not supported yet by this version", path, hint=hint, key=True)
@@ -83,19 +82,12 @@ def _containers(topology: Topology) -> Iterator[Finding]:
             yield (*path, "image"), "'image'", hint
         for key in container.engine:
             yield (*path, key), f"{key!r} of a container", "leave it out"
-        yield from _impairments(container)
         for key in container.sysctls:
             if _of_one_interface(key):
                 hint = "set it for all or default, or with exec: [[sysctl, -w, ...]]"
                 yield (*path, "sysctls", key), f"the sysctl of one interface, {key},", hint
         if container.network_mode == "host":
             yield from _files_of_host_mode(container)
-
-
-def _impairments(container: Container) -> Iterator[Finding]:
-    for attachment in container.networks:
-        if attachment.impairment is not None:
-            yield attachment.impairment.path, "an impairment", "leave it out"
 
 
 def _of_one_interface(key: str) -> bool:
@@ -120,9 +112,6 @@ def _links(topology: Topology) -> Iterator[Finding]:
         ends = [topology.containers.get(end.container) for end in (link.a, link.b)]
         if len({end.host for end in ends if end is not None}) > 1:
             yield link.path, "a link between two hosts", "put both containers on one host"
-        for end in (link.a, link.b):
-            if end.impairment is not None:
-                yield end.impairment.path, "an impairment", "leave it out"
 
 
 _TABLE: tuple[Callable[[Topology], Iterator[Finding]], ...] = (_hosts, _parents, _networks, _containers, _links)

@@ -24,14 +24,17 @@ def differences(live: Resource, desired: Resource) -> tuple[Found, ...]:
 
 
 def _walk(live: Any, desired: Any, prefix: str) -> Iterator[Found]:
-    for name, declared in attributes(desired.__class__):
+    """One of the two may be None: an optional part that is not there has no value in any of its attributes."""
+    for name, declared in attributes((live if desired is None else desired).__class__):
         if declared.changes == OBSERVED:
             continue
-        before, after = getattr(live, name), getattr(desired, name)
+        before: Any = getattr(live, name, None)
+        after: Any = getattr(desired, name, None)
         if before == after:
             continue
         path = prefix + name
-        if dataclasses.is_dataclass(after) and type(before) is type(after):
+        part = before if after is None else after
+        if dataclasses.is_dataclass(part) and (before is None or after is None or type(before) is type(after)):
             yield from _walk(before, after, path + ".")
         elif isinstance(after, Mapping):
             for key in sorted(set(before) | set(after)):

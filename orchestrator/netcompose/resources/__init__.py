@@ -20,6 +20,7 @@ from netcompose.resources.container import Exec, File, Process
 from netcompose.resources.docker_user import DockerUser
 from netcompose.resources.firewall import Firewall
 from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Listener, Observation
+from netcompose.resources.impairment import Impairment
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
 from netcompose.resources.sysctl import Sysctl
@@ -60,6 +61,7 @@ __all__ = [
     "File",
     "Firewall",
     "HostFacts",
+    "Impairment",
     "Leftover",
     "Listener",
     "Namespace",

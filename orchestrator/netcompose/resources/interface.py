@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 from netcompose.resources.base import IN_PLACE, OBSERVED, REPLACE, Requirement, Resource, attribute
+from netcompose.resources.impairment import Impairment
 
 
 @dataclass(frozen=True, order=True)
@@ -29,7 +30,7 @@ class End:
     is a port of, empty for none, or ``foreign:NAME``; an ``isolated`` port reaches the bridge itself, and no other
     isolated port (bridge(8)). ``alias`` is the ownership mark. ``addresses`` are
     ``address/prefix`` strings and ``routes`` :class:`Route`, both sorted; link-local addresses that the kernel
-    makes by itself are not listed.
+    makes by itself are not listed. ``impairment`` is what happens to the packets that this end sends, None for nothing.
     """
 
     namespace: str = attribute(changes=REPLACE, disturbs="outage", why="an interface is made where it lives")
@@ -46,6 +47,7 @@ class End:
         changes=IN_PLACE, disturbs="blip", default=(), why="connections from a removed address end"
     )
     routes: tuple[Route, ...] = attribute(changes=IN_PLACE, disturbs="blip", default=())
+    impairment: Optional[Impairment] = attribute(changes=IN_PLACE, disturbs="blip", default=None)
     ifindex: int = attribute(changes=OBSERVED, default=0)
 
 
@@ -94,6 +96,11 @@ class Veth(Resource):
 
     def claims(self) -> tuple[str, ...]:
         return tuple("netdev:{}/{}".format(end.namespace, end.name) for end in (self.end, self.peer))
+
+    def needs(self) -> tuple[str, ...]:
+        if self.end.impairment is None and self.peer.impairment is None:
+            return ()
+        return tuple(sorted({end.impairment.qdisc for end in (self.end, self.peer) if end.impairment is not None}))
 
     def concerns(self) -> tuple[str, ...]:
         return tuple(end.namespace for end in (self.end, self.peer) if end.namespace)

@@ -355,6 +355,14 @@ def validate____defs_impairment(data):
             if isinstance(data__jitter, str):
                 if not _PATTERNS['^[0-9]+(\\.[0-9]+)?(us|ms|s)$'].search(data__jitter):
                     raise Refused
+        if "delay_correlation" in data_keys:
+            data_keys.remove("delay_correlation")
+            data__delaycorrelation = data["delay_correlation"]
+            if not isinstance(data__delaycorrelation, (str)):
+                raise Refused
+            if isinstance(data__delaycorrelation, str):
+                if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__delaycorrelation):
+                    raise Refused
         if "loss" in data_keys:
             data_keys.remove("loss")
             data__loss = data["loss"]
@@ -362,6 +370,14 @@ def validate____defs_impairment(data):
                 raise Refused
             if isinstance(data__loss, str):
                 if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__loss):
+                    raise Refused
+        if "loss_correlation" in data_keys:
+            data_keys.remove("loss_correlation")
+            data__losscorrelation = data["loss_correlation"]
+            if not isinstance(data__losscorrelation, (str)):
+                raise Refused
+            if isinstance(data__losscorrelation, str):
+                if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__losscorrelation):
                     raise Refused
         if "duplicate" in data_keys:
             data_keys.remove("duplicate")
@@ -371,6 +387,14 @@ def validate____defs_impairment(data):
             if isinstance(data__duplicate, str):
                 if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__duplicate):
                     raise Refused
+        if "duplicate_correlation" in data_keys:
+            data_keys.remove("duplicate_correlation")
+            data__duplicatecorrelation = data["duplicate_correlation"]
+            if not isinstance(data__duplicatecorrelation, (str)):
+                raise Refused
+            if isinstance(data__duplicatecorrelation, str):
+                if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__duplicatecorrelation):
+                    raise Refused
         if "reorder" in data_keys:
             data_keys.remove("reorder")
             data__reorder = data["reorder"]
@@ -378,6 +402,14 @@ def validate____defs_impairment(data):
                 raise Refused
             if isinstance(data__reorder, str):
                 if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__reorder):
+                    raise Refused
+        if "reorder_correlation" in data_keys:
+            data_keys.remove("reorder_correlation")
+            data__reordercorrelation = data["reorder_correlation"]
+            if not isinstance(data__reordercorrelation, (str)):
+                raise Refused
+            if isinstance(data__reordercorrelation, str):
+                if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__reordercorrelation):
                     raise Refused
         if "corrupt" in data_keys:
             data_keys.remove("corrupt")
@@ -387,6 +419,14 @@ def validate____defs_impairment(data):
             if isinstance(data__corrupt, str):
                 if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__corrupt):
                     raise Refused
+        if "corrupt_correlation" in data_keys:
+            data_keys.remove("corrupt_correlation")
+            data__corruptcorrelation = data["corrupt_correlation"]
+            if not isinstance(data__corruptcorrelation, (str)):
+                raise Refused
+            if isinstance(data__corruptcorrelation, str):
+                if not _PATTERNS['^[0-9]+(\\.[0-9]+)?%$'].search(data__corruptcorrelation):
+                    raise Refused
         if "rate" in data_keys:
             data_keys.remove("rate")
             data__rate = data["rate"]
@@ -394,6 +434,24 @@ def validate____defs_impairment(data):
                 raise Refused
             if isinstance(data__rate, str):
                 if not _PATTERNS['^[0-9]+(\\.[0-9]+)?[kmgt]?bit$'].search(data__rate):
+                    raise Refused
+        if "burst" in data_keys:
+            data_keys.remove("burst")
+            data__burst = data["burst"]
+            if not isinstance(data__burst, (str)):
+                raise Refused
+            if isinstance(data__burst, str):
+                if not _PATTERNS['^[0-9]+(\\.[0-9]+)?(b|kb|mb)$'].search(data__burst):
+                    raise Refused
+        if "limit" in data_keys:
+            data_keys.remove("limit")
+            data__limit = data["limit"]
+            if not isinstance(data__limit, (int)) and not (isinstance(data__limit, float) and data__limit.is_integer()) or isinstance(data__limit, bool):
+                raise Refused
+            if isinstance(data__limit, (int, float)) and not isinstance(data__limit, bool):
+                if data__limit < 1:
+                    raise Refused
+                if data__limit > 4294967295:
                     raise Refused
         if data_keys:
             raise Refused
@@ -1244,19 +1302,54 @@ def validate____defs_attachment(data):
         if "impairment" in data_keys:
             data_keys.remove("impairment")
             data__impairment = data["impairment"]
-            validate____defs_impairment(data__impairment)
+            data__impairment_any_of_count18 = 0
+            if not data__impairment_any_of_count18:
+                try:
+                    validate____defs_impairment(data__impairment)
+                    data__impairment_any_of_count18 += 1
+                except Refused: pass
+            if not data__impairment_any_of_count18:
+                try:
+                    if not isinstance(data__impairment, (list, tuple)):
+                        raise Refused
+                    data__impairment_is_list = isinstance(data__impairment, (list, tuple))
+                    if data__impairment_is_list:
+                        data__impairment_len = len(data__impairment)
+                        if data__impairment_len < 2:
+                            raise Refused
+                        if data__impairment_len > 2:
+                            raise Refused
+                        for data__impairment_x, data__impairment_item in enumerate(data__impairment):
+                            data__impairment_item_any_of_count19 = 0
+                            if not data__impairment_item_any_of_count19:
+                                try:
+                                    validate____defs_impairment(data__impairment_item)
+                                    data__impairment_item_any_of_count19 += 1
+                                except Refused: pass
+                            if not data__impairment_item_any_of_count19:
+                                try:
+                                    if not isinstance(data__impairment_item, (_NoneType)):
+                                        raise Refused
+                                    data__impairment_item_any_of_count19 += 1
+                                except Refused: pass
+                            if not data__impairment_item_any_of_count19:
+                                raise Refused
+                    data__impairment_any_of_count18 += 1
+                except Refused: pass
+            if not data__impairment_any_of_count18:
+                raise Refused
         if data_keys:
             raise Refused
     return data
 
 def validate____defs_words(data):
-    data_any_of_count18 = 0
-    if not data_any_of_count18:
+    data_any_of_count20 = 0
+    if not data_any_of_count20:
         try:
             validate____defs_text(data)
-            data_any_of_count18 += 1
+            data_any_of_count20 += 1
         except Refused: pass
-    if not data_any_of_count18:
+    if not data_any_of_count20:
         try:
             if not isinstance(data, (list, tuple)):
                 raise Refused
@@ -1266,9 +1359,9 @@ def validate____defs_words(data):
                 for data_x, data_item in enumerate(data):
                     if not isinstance(data_item, (str, int, float)) or isinstance(data_item, bool):
                         raise Refused
-            data_any_of_count18 += 1
+            data_any_of_count20 += 1
         except Refused: pass
-    if not data_any_of_count18:
+    if not data_any_of_count20:
         raise Refused
     return data
 
@@ -1369,14 +1462,14 @@ def validate____defs_network(data):
         if "external" in data_keys:
             data_keys.remove("external")
             data__external = data["external"]
-            data__external_any_of_count19 = 0
-            if not data__external_any_of_count19:
+            data__external_any_of_count21 = 0
+            if not data__external_any_of_count21:
                 try:
                     if not isinstance(data__external, (bool)):
                         raise Refused
-                    data__external_any_of_count19 += 1
+                    data__external_any_of_count21 += 1
                 except Refused: pass
-            if not data__external_any_of_count19:
+            if not data__external_any_of_count21:
                 try:
                     if not isinstance(data__external, (dict)):
                         raise Refused
@@ -1392,9 +1485,9 @@ def validate____defs_network(data):
                             validate____defs_text(data__external__name)
                         if data__external_keys:
                             raise Refused
-                    data__external_any_of_count19 += 1
+                    data__external_any_of_count21 += 1
                 except Refused: pass
-            if not data__external_any_of_count19:
+            if not data__external_any_of_count21:
                 raise Refused
         for data_key, data_val in data.items():
             if _PATTERNS['^x-'].search(data_key):
@@ -1405,18 +1498,18 @@ def validate____defs_network(data):
     return data
 
 def validate____defs_namedsubnet(data):
-    data_any_of_count20 = 0
-    if not data_any_of_count20:
+    data_any_of_count22 = 0
+    if not data_any_of_count22:
         try:
             validate____defs_text(data)
-            data_any_of_count20 += 1
+            data_any_of_count22 += 1
         except Refused: pass
-    if not data_any_of_count20:
+    if not data_any_of_count22:
         try:
             validate____defs_subnet(data)
-            data_any_of_count20 += 1
+            data_any_of_count22 += 1
         except Refused: pass
-    if not data_any_of_count20:
+    if not data_any_of_count22:
         raise Refused
     return data
 
@@ -1494,13 +1587,13 @@ def validate____defs_parent(data):
         if "interface" in data_keys:
             data_keys.remove("interface")
             data__interface = data["interface"]
-            data__interface_any_of_count21 = 0
-            if not data__interface_any_of_count21:
+            data__interface_any_of_count23 = 0
+            if not data__interface_any_of_count23:
                 try:
                     validate____defs_text(data__interface)
-                    data__interface_any_of_count21 += 1
+                    data__interface_any_of_count23 += 1
                 except Refused: pass
-            if not data__interface_any_of_count21:
+            if not data__interface_any_of_count23:
                 try:
                     if not isinstance(data__interface, (dict)):
                         raise Refused
@@ -1523,9 +1616,9 @@ def validate____defs_parent(data):
                                     data__interface_property_names = False
                             if not data__interface_property_names:
                                 raise Refused
-                    data__interface_any_of_count21 += 1
+                    data__interface_any_of_count23 += 1
                 except Refused: pass
-            if not data__interface_any_of_count21:
+            if not data__interface_any_of_count23:
                 raise Refused
         if "vlan" in data_keys:
             data_keys.remove("vlan")

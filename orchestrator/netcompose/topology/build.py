@@ -154,9 +154,6 @@ def _link(index: int, spec: Mapping[str, Any], findings: Findings) -> Link:
             if found:
                 addresses.append(found)
         mac = spec.get("mac_addresses", (None, None))[side]
-        impaired, where = spec.get("impairment"), (*path, "impairment")
-        if isinstance(impaired, list):
-            impaired, where = impaired[side], (*where, side)
         ends.append(
             LinkEnd(
                 path=(*path, "endpoints", side),
@@ -164,7 +161,7 @@ def _link(index: int, spec: Mapping[str, Any], findings: Findings) -> Link:
                 interface=interface,
                 addresses=tuple(addresses),
                 mac_address=findings.read(values.mac, mac, (*path, "mac_addresses", side), "") if mac else "",
-                impairment=build_impairment(impaired, where),
+                impairment=build_impairment(spec.get("impairment"), side, (*path, "impairment")),
             )
         )
     return Link(path, ends[0], ends[1], spec.get("mtu", 0))

@@ -38,8 +38,10 @@ def build_container(name: str, spec: Mapping[str, Any], findings: Findings) -> C
     return Container(name=name, path=path, **fields)
 
 
-def impairment(spec: Any, path: Path) -> Impairment | None:
-    """What ``impairment`` says, or None for nothing."""
+def impairment(spec: Any, side: int, path: Path) -> Impairment | None:
+    """What ``impairment`` says of one side of a list of two, or of every side; None for nothing."""
+    if isinstance(spec, list):
+        spec, path = spec[side], (*path, side)
     return Impairment(path, **spec) if spec else None
 
 
@@ -64,13 +66,15 @@ def _attachment(name: str, spec: Mapping[str, Any], path: Path, findings: Findin
             fields[key] = findings.read(_of_version(version), spec[key], (*path, key), "")
     if "mac_address" in spec:
         fields["mac_address"] = findings.read(values.mac, spec["mac_address"], (*path, "mac_address"), "")
+    impaired, both = spec.get("impairment"), isinstance(spec.get("impairment"), list)
     return Attachment(
         network=name,
         path=path,
         aliases=tuple(spec.get("aliases", ())),
         interface_name=spec.get("interface_name", ""),
         gw_priority=spec.get("gw_priority", 0),
-        impairment=impairment(spec.get("impairment"), (*path, "impairment")),
+        impairment=impairment(impaired, 0, (*path, "impairment")),
+        ingress=impairment(impaired, 1, (*path, "impairment")) if both else None,
         **fields,
     )
 

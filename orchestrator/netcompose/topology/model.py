@@ -84,21 +84,30 @@ class Network:
 
 @dataclass(frozen=True)
 class Impairment:
-    """What a link does to packets in one direction; empty strings where not asked for. Units as written."""
+    """What a link does to packets in one direction; empty strings where not asked for. Units as written. ``limit`` is
+    in packets, 0 for the default."""
 
     path: Path
     delay: str = ""
     jitter: str = ""
+    delay_correlation: str = ""
     loss: str = ""
+    loss_correlation: str = ""
     duplicate: str = ""
+    duplicate_correlation: str = ""
     reorder: str = ""
+    reorder_correlation: str = ""
     corrupt: str = ""
+    corrupt_correlation: str = ""
     rate: str = ""
+    burst: str = ""
+    limit: int = 0
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A container's interface on a network. Empty strings: chosen automatically."""
+    """A container's interface on a network. Empty strings: chosen automatically. ``impairment`` is of the packets that
+    leave the container, ``ingress`` of those that arrive."""
 
     network: str
     path: Path
@@ -109,6 +118,7 @@ class Attachment:
     interface_name: str = ""
     gw_priority: int = 0
     impairment: Impairment | None = None
+    ingress: Impairment | None = None
 
 
 @dataclass(frozen=True)

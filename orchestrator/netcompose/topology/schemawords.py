@@ -52,6 +52,7 @@ _PATTERNS = {
     "^[0-9]+(\\.[0-9]+)?(us|ms|s)$": "a time is a number with us, ms or s, like '10ms'",
     "^[0-9]+(\\.[0-9]+)?%$": "a share is a number with %, like '0.1%'",
     "^[0-9]+(\\.[0-9]+)?[kmgt]?bit$": "a rate is a number with bit, kbit, mbit, gbit or tbit, like '100mbit'",
+    "^[0-9]+(\\.[0-9]+)?(b|kb|mb)$": "a size is a number with b, kb or mb (of 1024 bytes), like '32kb'",
     "^([0-9]+(\\.[0-9]+)?(us|ms|s|m|h))+$": "a time is like '500ms', '10s' or '1m30s', or a number of seconds",
 }
 

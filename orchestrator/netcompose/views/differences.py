@@ -111,6 +111,9 @@ def _told(part: Any, name: str, declared: Attribute) -> str:
     value = getattr(part, name)
     if declared.changes == OBSERVED or name in _UNTOLD or value in ("", _default(part, name)):
         return ""
+    if dataclasses.is_dataclass(value):
+        inner = (_told(value, part, d) for part, d in attributes(value.__class__))
+        return f"{name} " + ", ".join(told for told in inner if told)
     if declared.secret:
         return f"{name} " + (", ".join(f"{printable(key)}={MASK}" for key in sorted(value)) or MASK)
     if isinstance(value, Mapping) and value and all(isinstance(part, tuple) for part in value.values()):

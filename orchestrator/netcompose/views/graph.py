@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from netcompose.topology.model import Container, Topology
+from netcompose.topology.model import Container, Impairment, Topology
 from netcompose.views.terminal import printable
 
 #: container -> network -> addresses, as compiled; without it a picture has the addresses that the file states.
@@ -103,7 +103,9 @@ def _graph(topology: Topology, addresses: Addresses) -> _Graph:
         edges += _attachments(container, container_ids, network_ids, addresses.get(name, {}))
     for link in topology.links:
         if link.a.container in container_ids and link.b.container in container_ids:
-            label = tuple(" ".join((end.interface, *end.addresses)) for end in (link.a, link.b))
+            label = tuple(
+                " ".join((end.interface, *end.addresses, *_impairment(end.impairment))) for end in (link.a, link.b)
+            )
             a, b = container_ids[link.a.container], container_ids[link.b.container]
             edges.append(_Edge(a, b, label, "cable"))
     return _Graph(tuple(nodes), tuple(edges), groups)
@@ -127,8 +129,18 @@ def _attachments(
         if attachment.network in networks:
             stated = tuple(a for a in (attachment.ipv4_address, attachment.ipv6_address) if a)
             known = tuple(addresses.get(attachment.network, ())) or stated
-            text = " ".join((attachment.interface_name, *known)).strip()
+            both = (*_impairment(attachment.impairment), *_impairment(attachment.ingress, "arriving: "))
+            text = " ".join((attachment.interface_name, *known, *both)).strip()
             yield _Edge(me, networks[attachment.network], (text,) if text else ())
+
+
+def _impairment(impairment: Impairment | None, head: str = "") -> Iterator[str]:
+    """``(delay 10ms, loss 0.1%)`` as the file has it, or nothing."""
+    if impairment is not None:
+        keys = ("delay", "jitter", "loss", "duplicate", "reorder", "corrupt", "rate")
+        asked = [f"{key} {value}" for key in keys if (value := getattr(impairment, key))]
+        if asked:
+            yield f"({head}{', '.join(asked)})"
 
 
 def _grouped(

@@ -93,7 +93,7 @@ def _containers(host: str, live: Mapping[str, Resource], states: Sequence[Contai
         if port.label.startswith("link:"):
             detail["peer"] = f"{port.peer.namespace}:{port.peer.name}"
         else:
-            detail["port"] = port.peer.name
+            detail.update({"port": port.peer.name, **_impairment("ingress", port.peer)})
         item.setdefault("networks", {})[port.label] = detail
         item["resources"].append(port.resource)
     for state in states:
@@ -159,7 +159,14 @@ def _end(end: End) -> dict[str, Any]:
             + (f" metric {route.metric}" if route.metric else "")
             for route in end.routes
         ],
+        **_impairment("impairment", end),
     }
+
+
+def _impairment(key: str, end: End) -> dict[str, Any]:
+    """What an end does to the packets that it sends, under a key that is left out when there is nothing."""
+    found = to_data(end.impairment) or {}
+    return {key: {name: value for name, value in found.items() if value}} if found else {}
 
 
 def _tree(value: Any, indent: str) -> list[str]:

@@ -5,7 +5,7 @@ from compiler_world import HOST, compiled, container, fresh, link, network, prob
 
 from netcompose.compiler.compile import compile_topology
 from netcompose.resources import Exec, Namespace, Process
-from netcompose.topology.model import Host, Impairment, Parent, Port
+from netcompose.topology.model import Host, Parent, Port
 
 N = network("n", "10.0.0.0/24")
 
@@ -172,11 +172,9 @@ def test_views_tell_addresses_ports_and_where():
     assert net.members == {"w": ("10.0.0.9",)}
 
 
-IMPAIRED = Impairment(path=("here",), delay="1ms")
 UNSUPPORTED = [
     ([container("w", network_mode="none", image="nginx")], ("containers", "w", "image")),
     ([container("w", network_mode="none", engine={"volumes": []})], ("containers", "w", "volumes")),
-    ([container("w", ("n", {"impairment": IMPAIRED})), N], ("here",)),
     ([container("w", network_mode="host", dns=("192.0.2.1",))], ("containers", "w", "dns")),
     ([container("w", network_mode="host", extra_hosts=(("a", "192.0.2.1"),))], ("containers", "w", "extra_hosts")),
     ([network("m", "10.0.0.0/24", driver="macvlan", parent="p", mode="bridge")], ("networks", "m", "driver")),
@@ -213,14 +211,6 @@ def test_one_local_host_may_have_a_name_and_parents_are_told():
     object.__setattr__(world, "parents", {"p": Parent(name="p", path=("parents", "p"), interface={"": "eth1"})})
     (problem,) = compile_topology(world, {}).problems
     assert problem.path == ("parents", "p")
-
-
-def test_impaired_link_end_is_told():
-    world = topology(container("a", network_mode="none"), container("b", network_mode="none"), link("a:x", "b:x"))
-    for end in (world.links[0].b, world.links[0].a):
-        object.__setattr__(end, "impairment", IMPAIRED)
-        (problem,) = compile_topology(world, {}).problems
-        assert problem.path == ("here",)
 
 
 def test_problems_are_in_file_order():

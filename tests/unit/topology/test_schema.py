@@ -88,7 +88,7 @@ MODELS: dict[str, tuple[type, set[str]]] = {
     "subnet": (model.Subnet, {"name", "path"}),
     "network": (model.Network, {"name", "path", "external_name"}),  # external: {name: ...}
     "impairment": (model.Impairment, {"path"}),
-    "attachment": (model.Attachment, {"path", "network"}),  # the key that it stands under
+    "attachment": (model.Attachment, {"path", "network", "ingress"}),  # its key; a list of two
     "route": (model.RouteSpec, {"path"}),
     "container": (model.Container, {"name", "path", "joins", "dns_options", "engine"}),  # see CONTAINER_FIELDS
     "root": (model.Topology, {"source"}),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import struct
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 from netcompose.agent.kernel.netlink import (
     NLM_F_CREATE,
@@ -28,12 +28,16 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
 
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
 IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP = 10, 18, 20, 27
 IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 28, 29, 52, 53
 IFLA_INFO_KIND, IFLA_INFO_DATA, _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 _IFLA_BRPORT_ISOLATED = 33
 _VETH_INFO_PEER = 1
+_IFLA_MACVLAN_MODE, _IFLA_MACVLAN_MACADDR_MODE, _IFLA_MACVLAN_MACADDR, _IFLA_MACVLAN_MACADDR_DATA = 1, 3, 4, 5
+_MACVLAN_MACADDR_SET = 3
+_IFLA_IPVLAN_MODE, _IFLA_IPVLAN_FLAGS = 1, 2
+_IFLA_VLAN_ID = 1
 _RTEXT_FILTER_SKIP_STATS = 8
 _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
@@ -54,7 +58,7 @@ _U32 = struct.Struct("=I")
 
 class Link(NamedTuple):
     """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware;
-    ``isolated`` is that of a bridge's port."""
+    ``isolated`` is that of a bridge's port; ``impaired`` tells that netem or tbf is at its root (``qdisc.py``)."""
 
     ifindex: int
     name: str
@@ -68,6 +72,7 @@ class Link(NamedTuple):
     kind: str
     altnames: tuple[str, ...]
     isolated: bool = False
+    impaired: bool = False
 
 
 class Address(NamedTuple):
@@ -133,6 +138,32 @@ def create_link(kind: str, common: bytes, *, index: int = 0, up: bool | None = N
     info = attr_text(IFLA_INFO_KIND, kind) + (nested(IFLA_INFO_DATA, data) if data else b"")
     body = _ifinfo(index, up) + common + nested(IFLA_LINKINFO, info)
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
+
+
+MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, "source": 16}
+IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
+
+
+def macvlan_data(mode: str, sources: Sequence[str] = ()) -> bytes:
+    """A macvlan's own attributes; ``sources`` are the MAC addresses that mode ``source`` takes frames from."""
+    data = attr_u32(_IFLA_MACVLAN_MODE, MACVLAN_MODES[mode])
+    if mode == "source":
+        listed = b"".join(attr(_IFLA_MACVLAN_MACADDR, _mac(text)) for text in sources)
+        data += attr_u32(_IFLA_MACVLAN_MACADDR_MODE, _MACVLAN_MACADDR_SET)
+        data += nested(_IFLA_MACVLAN_MACADDR_DATA, listed)
+    return data
+
+
+def ipvlan_data(mode: str, flag: str) -> bytes:
+    """An ipvlan's own attributes, which the kernel keeps for all on one parent."""
+    mode_and_flag = ((_IFLA_IPVLAN_MODE, IPVLAN_MODES[mode]), (_IFLA_IPVLAN_FLAGS, IPVLAN_FLAGS[flag]))
+    return b"".join(attr(kind, struct.pack("=H", value)) for kind, value in mode_and_flag)
+
+
+def vlan_data(tag: int) -> bytes:
+    """A VLAN sub-interface's own attributes (IEEE 802.1Q)."""
+    return attr(_IFLA_VLAN_ID, struct.pack("=H", tag))
 
 
 def create_veth(common: bytes, peer: bytes, *, index: int = 0, up: bool | None = None, peer_index: int = 0) -> Message:
@@ -250,7 +281,7 @@ def decode_link(data: bytes) -> Link:
     _, _, index, flags, _ = _IFINFO.unpack_from(data, 0)
     name = mac = alias = kind = ""
     mtu = master = link = group = 0
-    isolated = False
+    isolated = impaired = False
     altnames: tuple[str, ...] = ()
     offset, end = 16, len(data)
     unpack = _NLA.unpack_from
@@ -276,8 +307,11 @@ def decode_link(data: bytes) -> Link:
         elif what & 0x3FFF == IFLA_PROP_LIST:
             inner = attributes(data[offset + 4 : offset + length], 0)
             altnames = tuple(value.rstrip(b"\0").decode(errors="replace") for k, value in inner if k == IFLA_ALT_IFNAME)
+        elif what == IFLA_QDISC:
+            impaired = data[offset + 4 : offset + length] in _IMPAIRING
         offset += (length + 3) & ~3
-    return Link(index, name, bool(flags & _IFF_UP), mac, mtu, master, link, group, alias, kind, altnames, isolated)
+    up = bool(flags & _IFF_UP)
+    return Link(index, name, up, mac, mtu, master, link, group, alias, kind, altnames, isolated, impaired)
 
 
 def _link_kind(data: bytes) -> str:
@@ -287,6 +321,8 @@ def _link_kind(data: bytes) -> str:
     return ""
 
 
+#: Queueing disciplines that impair, as a link's message names its root one: only then are they worth a dump.
+_IMPAIRING = frozenset({b"netem\0", b"tbf\0"})
 #: How the attribute of an isolated port begins: what most ports lack need not be looked for one by one.
 _ISOLATED = _NLA.pack(5, _IFLA_BRPORT_ISOLATED) + b"\1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from types import ModuleType
 from typing import Iterator
 
 from netcompose.agent.context import Context
@@ -40,6 +41,7 @@ def read_end(snapshot: Snapshot, container: str, link: rtnl.Link) -> End:
         routes=tuple(sorted(Route(r.to, r.via, r.metric) for r in routes if r.protocol in _COMPARED_PROTOCOLS))
         if routes
         else (),
+        impairment=impairments().read(stack.qdiscs[link.ifindex]) if link.ifindex in stack.qdiscs else None,
         ifindex=link.ifindex,
     )
 
@@ -67,6 +69,9 @@ def wire(context: Context, end: End, index: int) -> Iterator[Operation]:
     netns = context.netns(end.namespace)
     for message, tolerated in linked_without_detection(end.addresses, end.mac, index):
         yield Netlink(netns, message, tolerated)
+    if end.impairment is not None:
+        # Before it is up: no packet leaves unimpaired.
+        yield Netlink(netns, impairments().message(index, end.impairment))
     yield Netlink(netns, rtnl.change_link(rtnl.link_attributes(alias=end.alias), index=index, up=end.up))
     for address in end.addresses:
         yield Netlink(netns, rtnl.add_address(address, index))
@@ -92,6 +97,13 @@ def relabel(context: Context, old: str, new: str, name: str) -> Iterator[Operati
     yield label(context, new, name)
 
 
+def impairments() -> ModuleType:
+    """What reads and writes impairments, loaded by the first interface that has one."""
+    from netcompose.agent.kinds import impairment
+
+    return impairment
+
+
 def change(context: Context, live: End, desired: End, paths: frozenset[str]) -> Iterator[Operation]:
     """Carry out the differences of an end in place; ``paths`` are attribute names of an end."""
     netns = context.netns(desired.namespace)
@@ -109,6 +121,8 @@ def change(context: Context, live: End, desired: End, paths: frozenset[str]) -> 
     if "isolated" in paths or ("master" in paths and desired.isolated):
         # A port that joins a bridge is not isolated yet.
         yield Netlink(netns, rtnl.isolate_port(desired.isolated, index=index))
+    if live.impairment != desired.impairment:
+        yield from impairments().change(netns, index, live.impairment, desired.impairment)
     if "addresses" in paths or ("up" in paths and desired.up):
         yield from change_addresses(netns, index, live.addresses, desired.addresses)
     if "routes" in paths or "addresses" in paths or ("up" in paths and desired.up):

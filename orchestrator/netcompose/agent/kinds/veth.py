@@ -7,8 +7,17 @@ from typing import Iterator, MutableMapping
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.netlink import GONE
-from netcompose.agent.kinds.interface import change, common, label, master_index, read_end, relabel, wire
-from netcompose.agent.operations import Bulk, Netlink, Operation
+from netcompose.agent.kinds.interface import (
+    change,
+    common,
+    impairments,
+    label,
+    master_index,
+    read_end,
+    relabel,
+    wire,
+)
+from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import End, Resource, Veth
 
@@ -80,9 +89,17 @@ class VethKind:
                 yield Netlink("", rtnl.change_link(port, name=peer.name))
                 yield Netlink("", rtnl.isolate_port(True, name=peer.name))
                 port = b""
+            if peer.impairment is not None:
+                yield Call(lambda: self._impair(context, peer))
             yield Netlink("", rtnl.change_link(port, name=peer.name, up=peer.up))
             yield label(context, resource.id, peer.name)
         yield from wire(context, end, index)
+
+    @staticmethod
+    def _impair(context: Context, port: End) -> None:
+        """A queue is for an interface index, which on the host the kernel has chosen."""
+        message = impairments().message(context.host_index(port.name), port.impairment)
+        context.namespaces.socket("").request(message)
 
     @staticmethod
     def _index(context: Context, end: End) -> int:

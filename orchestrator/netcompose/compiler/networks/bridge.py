@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netcompose.compiler import names
+from netcompose.compiler.impairments import impairments
 from netcompose.compiler.shapes import Interface, PooledNetwork
 from netcompose.resources import Bridge, End, Resource, Route, Veth
 from netcompose.resources.names import host_interface_name, mark
@@ -32,6 +33,7 @@ def attached(
 ) -> Iterator[Resource]:
     """The veth pair: one end in the container, the other a port of the bridge."""
     alias = mark(topology, interface.id)
+    leaving, arriving = impairments(interface, pooled.mtu)
     yield Veth(
         id=interface.id,
         end=End(
@@ -42,6 +44,7 @@ def attached(
             alias=alias,
             addresses=tuple(sorted(map(str, interface.addresses))),
             routes=routes,
+            impairment=leaving,
         ),
         peer=End(
             namespace="",
@@ -51,5 +54,7 @@ def attached(
             master=names.bridge_id(pooled.network.name),
             isolated=not pooled.network.icc,
             alias=alias,
+            # What the port sends is what the container receives.
+            impairment=arriving,
         ),
     )

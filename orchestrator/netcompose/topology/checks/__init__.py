@@ -13,6 +13,7 @@ from netcompose.topology.checks import (
     cables,
     containers,
     drivers,
+    impairments,
     interfaces,
     links,
     modes,
@@ -45,7 +46,7 @@ CHECKS: tuple[Check, ...] = (
     interfaces.check_interfaces,
     links.check_links,
     containers.check_names,
-    containers.check_impairments,
+    impairments.check_impairments,
     ports.check_ports,
     routes.check_routes,
 )

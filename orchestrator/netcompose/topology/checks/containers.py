@@ -1,11 +1,11 @@
-"""Names inside containers, and impairments of their interfaces."""
+"""Names inside containers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from netcompose.topology.model import Impairment, Topology
+from netcompose.topology.model import Topology
 from netcompose.topology.source import Path, Problem
 from netcompose.topology.words import quoted
 
@@ -62,30 +62,3 @@ def _settings(topology: Topology, at: Path, key: str, settings: object) -> Itera
         elif key == "environment" and (not name or "=" in name or "\0" in name):
             message = f"{quoted(name)} cannot be a variable's name"
             yield topology.source.problem(message, (*at, key, name), hint="write NAME: value", key=True)
-
-
-def check_impairments(topology: Topology) -> Iterator[Problem]:
-    """What netem needs together, and shares above 100 %."""
-    for container in topology.containers.values():
-        for attachment in container.networks:
-            if attachment.impairment:
-                yield from _impairment(topology, attachment.impairment)
-    for link in topology.links:
-        for end in (link.a, link.b):
-            if end.impairment:
-                yield from _impairment(topology, end.impairment)
-
-
-def _impairment(topology: Topology, impairment: Impairment) -> Iterator[Problem]:
-    for key in ("jitter", "reorder"):
-        if getattr(impairment, key) and not impairment.delay:
-            message = f"'{key}' needs a 'delay'"
-            yield topology.source.problem(
-                message, (*impairment.path, key), hint="add for example  delay: 10ms", key=True
-            )
-    for key in ("loss", "duplicate", "reorder", "corrupt"):
-        share: str = getattr(impairment, key)
-        if share and float(share.removesuffix("%")) > 100:
-            yield topology.source.problem(f"{key} is {share}", (*impairment.path, key), hint="at most 100%")
-    if impairment.rate and not float(re.sub("[a-z]+$", "", impairment.rate)):
-        yield topology.source.problem("the rate is 0", (*impairment.path, "rate"), hint="use loss: 100% to cut a link")
