@@ -98,7 +98,7 @@ class StandIn:
     def states(self, topology):
         return [ContainerState("w", "exited", exit_code=-9, started=1.5)]
 
-    def features(self):
+    def features(self, names=()):
         return {"vlan": "the kernel says no", "veth": ""}
 
     def run_many(self, topology, jobs, timeout):

@@ -64,9 +64,10 @@ class Agent:
         """Which processes have these sockets, in words; asked only when a port is in use."""
         return listeners.owners(inodes)
 
-    def features(self) -> dict[str, str]:
-        """What this host can do: feature -> empty, or why not. Tried in a namespace that is thrown away."""
-        return features.probe(self._namespaces)
+    def features(self, names: Sequence[str] = ()) -> dict[str, str]:
+        """What this host can do: feature -> empty, or why not; of all features, or of those asked for. What has to be
+        tried is tried in a namespace that is thrown away."""
+        return features.probe(self._namespaces, names)
 
     def lock(self, topology: str, owner: str) -> None:
         """Make this run the only one on this host until :meth:`unlock`; ``Locked`` names who has it."""

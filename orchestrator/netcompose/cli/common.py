@@ -103,8 +103,14 @@ def make(executor: Executor, topology: Topology) -> Planned:
         # Compiled once more, for messages that name who has the ports.
         live = _named(live, executor.owners(contested))
         desired = compile_topology(topology, live)
-    if desired.problems:
-        raise TopologyError(desired.problems)
+    problems = list(desired.problems)
+    if desired.needs:
+        from netcompose.compiler.hostchecks import unmet
+
+        # Asked only for what is to be made with features that not every host has.
+        problems += unmet(topology, desired.needs, executor.features(desired.needs_by_host()))
+    if problems:
+        raise TopologyError(problems)
     for note in desired.notes:
         sys.stderr.write(f"note: {note}\n")
     wanted = {host: desired.resources.get(host, {}) for host in live}

@@ -23,7 +23,7 @@ from netcompose.compiler.networks import DRIVERS
 from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
-from netcompose.compiler.shapes import Address, Interface, PooledNetwork
+from netcompose.compiler.shapes import Address, Asker, Interface, PooledNetwork
 from netcompose.resources import Bridge, HostFacts, Observation, Resource
 from netcompose.resources.names import netns_name
 from netcompose.topology.model import Container, Link, Port, Topology
@@ -71,6 +71,8 @@ class Desired:
     new id of an interface that is to be renamed to its old one. ``problems`` are in file order; with any of them,
     ``resources`` is as much as could be made sense of and must not be applied. ``contested`` are, per host, the inodes
     of others' sockets on ports that the topology publishes: who has them is worth asking before a problem is told.
+    ``needs`` are, per host, the features that what is to be made there needs, with who asks for each first: they are
+    to be tried, and :func:`hostchecks.unmet` tells what is missing.
     ``notes`` are sentences on what a host lacks and the topology can do without.
     """
 
@@ -81,7 +83,12 @@ class Desired:
     containers: Mapping[str, ContainerView] = field(default_factory=dict)
     networks: Mapping[str, NetworkView] = field(default_factory=dict)
     contested: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    needs: Mapping[str, Mapping[str, Asker]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def needs_by_host(self) -> dict[str, tuple[str, ...]]:
+        """The names of the features to be asked for, by host."""
+        return {host: tuple(sorted(asked)) for host, asked in self.needs.items()}
 
 
 def compile_topology(topology: Topology, live: Mapping[str, Observation]) -> Desired:
@@ -104,6 +111,7 @@ class _Compilation:
         self.moved: dict[str, dict[str, str]] = {}
         self.resources: dict[str, dict[str, Resource]] = {host: {} for host in topology.hosts}
         self.contested: dict[str, tuple[int, ...]] = {}
+        self.needs: dict[str, dict[str, Asker]] = {}
         self.notes: list[str] = []
         self.names_ports: dict[str, int] = {}
 
@@ -132,6 +140,7 @@ class _Compilation:
             containers={container.name: self._container_view(container) for container in topology.containers.values()},
             networks={name: self._network_view(pooled) for name, pooled in self.pooled.items()},
             contested=self.contested,
+            needs=self.needs,
             notes=tuple(self.notes),
         )
 
@@ -139,13 +148,22 @@ class _Compilation:
         routes = {prefix for observation in self.live.values() for prefix, _ in observation.facts.routes}
         return [parse_prefix(prefix) for prefix in sorted(routes)]
 
-    def _add(self, host: str, resource: Resource) -> None:
+    def _add(self, host: str, resource: Resource, asker: Asker | None = None) -> None:
+        """``asker`` is what of the file to name if the host lacks a feature that the resource needs."""
+        for feature in resource.needs() if asker else ():
+            self._need(host, resource, feature, asker)
         known = self.resources.setdefault(host, {})
         if resource.id in known:
             message = f"two objects of the topology have the name {resource.id!r}"
             hint = "rename a container or an interface: container.interface has to be unique"
             self.problems.append(self.topology.source.problem(message, ("containers",), hint=hint))
         known[resource.id] = resource
+
+    def _need(self, host: str, resource: Resource, feature: str, asker: Asker | None) -> None:
+        """What is there already has shown that the host can do it."""
+        live = self.live[host].resources.get(resource.id) if host in self.live else None
+        if asker is not None and (live is None or feature not in live.needs()):
+            self.needs.setdefault(host, {}).setdefault(feature, asker)
 
     def _name_interfaces(self) -> None:
         """Settle the interface names of every container that has networks of its own."""
@@ -245,7 +263,7 @@ class _Compilation:
             pooled = self.pooled[network]
             if pooled.network.driver in DRIVERS:
                 for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled):
-                    self._add(host, resource)
+                    self._add(host, resource, _network_asks(pooled))
         for name, interfaces in self.interfaces.items():
             host = self.topology.containers[name].host
             routes = self.routes[name].by_interface
@@ -258,14 +276,15 @@ class _Compilation:
                     for resource in driver.attached(
                         self.topology.name, pooled, interface, routes.get(interface.name, ())
                     ):
-                        self._add(host, resource)
+                        self._add(host, resource, _network_asks(pooled))
 
     def _links(self) -> None:
         for link, ends in self.cables:
             if all(end.container in self.interfaces for end in ends):
                 routes = {end.container: self.routes[end.container].by_interface for end in ends}
                 host = self.topology.containers[ends[0].container].host
-                self._add(host, links.cable(self.topology.name, link, ends, routes))
+                asker = Asker(link.path, f"the link of {link.a.container!r} and {link.b.container!r}")
+                self._add(host, links.cable(self.topology.name, link, ends, routes), asker)
 
     def _containers(self) -> None:
         default_networks = {name: routes.default for name, routes in self.routes.items()}
@@ -364,6 +383,10 @@ class _Compilation:
             mtu=pooled.mtu,
             members={name: _texts(addresses) for name, addresses in self.given[network.name].items()},
         )
+
+
+def _network_asks(pooled: PooledNetwork) -> Asker:
+    return Asker(pooled.network.path, f"network {pooled.network.name!r}")
 
 
 def _texts(addresses: tuple[Address, ...]) -> tuple[str, ...]:

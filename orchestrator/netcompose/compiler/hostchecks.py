@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netcompose.compiler.before import Before
 from netcompose.compiler.numbers import parse_prefix, show
-from netcompose.compiler.shapes import Pool, PooledNetwork
+from netcompose.compiler.shapes import Asker, Pool, PooledNetwork
 from netcompose.resources import HostFacts
 from netcompose.topology.model import Topology
 from netcompose.topology.source import Path, Problem
@@ -61,6 +61,19 @@ def taken_subnets(
 
 def _subnet_path(item: PooledNetwork, pool: Pool, index: int) -> Path:
     return item.network.path if pool.automatic else item.network.subnets[index].path
+
+
+def unmet(
+    topology: Topology, needs: Mapping[str, Mapping[str, Asker]], features: Mapping[str, Mapping[str, str]]
+) -> Iterator[Problem]:
+    """What the hosts turned out to lack: ``needs`` are a compilation's, ``features`` the hosts' answers."""
+    for host, asked in needs.items():
+        for feature, asker in asked.items():
+            reason = features.get(host, {}).get(feature, "")
+            if reason:
+                message = f"host {host!r}: {reason}, needed by {asker.what}"
+                hint = "netcompose hosts shows what a host can do and lacks"
+                yield topology.source.problem(message, asker.path, hint=hint, key=True)
 
 
 def missing_features(topology: Topology, host: str, facts: HostFacts) -> Iterator[Problem]:

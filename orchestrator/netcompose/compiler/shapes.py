@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from netcompose.topology.model import Network
+from netcompose.topology.source import Path
 
 
 class Pool(NamedTuple):
@@ -82,6 +83,13 @@ class Interface(NamedTuple):
     mac: str
     addresses: tuple[Address, ...]
     gw_priority: int = 0
+
+
+class Asker(NamedTuple):
+    """What of the file asks a host for something: its place, and what it is called in a message (``parent 'lan'``)."""
+
+    path: Path
+    what: str
 
 
 #: The interfaces of every container that has a stack of its own, in the order of the file.

@@ -39,9 +39,11 @@ class Executor:
         """The state of every container's process, by host."""
         return self._everywhere(lambda host, connection: connection.states(topology))
 
-    def features(self) -> dict[str, dict[str, str]]:
-        """What each host can do: feature -> empty, or why not."""
-        return self._everywhere(lambda host, connection: connection.features())
+    def features(self, names: Mapping[str, Sequence[str]] | None = None) -> dict[str, dict[str, str]]:
+        """What each host can do: feature -> empty, or why not; with ``names``, what is asked of the hosts there."""
+        if names is None:
+            return self._everywhere(lambda host, connection: connection.features())
+        return self._everywhere(lambda host, connection: connection.features(names[host]), names)
 
     @contextlib.contextmanager
     def locked(self, topology: str, owner: str) -> Iterator[None]:

@@ -96,6 +96,11 @@ class Resource:
         """Names that only one object can have at a time: ``netdev:/eth0``, ``netns:campus-web1``, ``path:/etc/x``."""
         return ()
 
+    def needs(self) -> tuple[str, ...]:
+        """Features of the host that it cannot be made without, beyond those of every host: ``8021q``, ``netem``
+        (names of ``agent/features.py``). They are tried when it is to be made, and not before."""
+        return ()
+
     def concerns(self) -> tuple[str, ...]:
         """The containers that use this object, for saying whom a change disturbs."""
         return ()

@@ -22,8 +22,8 @@ class Connection(Protocol):
     def hello(self) -> dict[str, Any]:
         """Who answers: ``version``, ``python``, ``pid``."""
 
-    def features(self) -> dict[str, str]:
-        """What the host's kernel and programs can do: feature -> empty, or why not."""
+    def features(self, names: Sequence[str] = ()) -> dict[str, str]:
+        """What the host's kernel and programs can do: feature -> empty, or why not; all, or those of ``names``."""
 
     def observe(self, topology: str) -> Observation:
         """The host as it is, as far as it concerns this topology."""

@@ -95,9 +95,9 @@ class RemoteAgent:
         """Who answers: ``version``, ``python``, ``pid``."""
         return dict(self._call("hello", {}))
 
-    def features(self) -> dict[str, str]:
-        """What the host can do: feature -> empty, or why not."""
-        return dict(self._call("features", {}))
+    def features(self, names: Sequence[str] = ()) -> dict[str, str]:
+        """What the host can do: feature -> empty, or why not; all, or those of ``names``."""
+        return dict(self._call("features", {"names": list(names)} if names else {}))
 
     def observe(self, topology: str) -> Observation:
         """The host as it is, as far as it concerns this topology."""
