@@ -1,7 +1,8 @@
 """What the desired resources of a host promise: which container reaches which address of which other.
 
 A simulation of what the kernel does with the compiled addresses, routes and forwarding settings: longest-prefix
-match, hop by hop, there and back. Bridges and cables are segments; isolated ports of a bridge do not hear each other.
+match, hop by hop, there and back. Bridges, cables and parents are segments; isolated ports of a bridge do not hear each
+other, nor do interfaces on a parent whose mode keeps them apart.
 The host answers for its bridges' addresses and forwards what its packet filter lets through: within a network, and
 between those that are not isolated. What ``exec`` commands and processes do to the routes is not
 known here.
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 from netcompose.compiler import dns
 from netcompose.compiler.numbers import mask, parse, parse_with_prefix
-from netcompose.resources import Bridge, End, File, Firewall, Namespace, Resource, Veth
+from netcompose.resources import Bridge, End, File, Firewall, Ipvlan, Macvlan, Namespace, Resource, Stacked, Veth
 
 _HOST = ""
 #: The hop limit that Linux gives to packets (``net.ipv4.ip_default_ttl``).
@@ -113,6 +114,8 @@ class _World:
         self._owns: set[tuple[str, int, int]] = set()
         self._next: dict[tuple[str, int, int], tuple[_Hop, str] | None] = {}
         self._apart: set[tuple[str, str]] = set()
+        #: Who on a parent's segment reaches nobody else of this host on it, whatever the others do.
+        self._alone: set[tuple[str, str]] = set()
         self._routed = _routed(resources)
         for resource in resources.values():
             if isinstance(resource, Namespace):
@@ -131,6 +134,10 @@ class _World:
                         self._plug(end, _segment(resource))
                 if resource.peer.isolated:
                     self._apart.add((resource.peer.master, resource.end.namespace))
+            elif isinstance(resource, Stacked):
+                self._plug(resource.end, _stacked_segment(resource))
+                if not _hears_others(resource):
+                    self._alone.add((_stacked_segment(resource), resource.end.namespace))
         for node in self.nodes.values():
             for table in node.table.values():
                 table.sort(key=lambda hop: (-hop.prefix, hop.metric, hop.interface))
@@ -192,7 +199,8 @@ class _World:
             for hop in self.nodes[node].table[family]:
                 if value & mask(family, hop.prefix) == hop.network:
                     receiver = self._on_segment.get((hop.segment, family, hop.via or value))
-                    if receiver is not None and {(hop.segment, node), (hop.segment, receiver)} <= self._apart:
+                    ends = {(hop.segment, node), (hop.segment, receiver)}
+                    if receiver is not None and (ends <= self._apart or ends & self._alone):
                         receiver = None
                     self._next[key] = (hop, receiver) if receiver is not None else None
                     break
@@ -212,6 +220,20 @@ class _World:
 
 def _segment(veth: Veth) -> str:
     return veth.peer.master or veth.end.master or veth.id
+
+
+def _stacked_segment(resource: Stacked) -> str:
+    """What stands on one parent is on one segment, of whatever network. The parent itself, and with it the host, is not
+    heard there (macvlan_queue_xmit(), ipvlan_queue_xmit() of the kernel)."""
+    return "on " + resource.parent
+
+
+def _hears_others(resource: Stacked) -> bool:
+    """Whether frames pass inside the kernel between it and the others on its parent. In mode vepa a switch outside has
+    to send them back, which is not promised."""
+    if isinstance(resource, Macvlan):
+        return resource.mode == "bridge"
+    return isinstance(resource, Ipvlan) and resource.flag == "bridge"
 
 
 def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
