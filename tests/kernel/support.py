@@ -51,7 +51,7 @@ for folder in /run /etc/netns; do
 done
 for file in /etc/hosts /etc/hostname /etc/resolv.conf; do echo "= $file"; cat $file; done
 echo '# mounts';     grep -E '^[^ ]+ [^ ]+ [^ ]+ [^ ]+ /(run|etc)[/ ]' /proc/self/mountinfo
-echo '# processes';  ps -eo args= | grep -vE '^(sh -c|ps -eo|grep|sort) ?' | sort
+echo '# processes';  ps -eo args= | grep -vE '^((sh -c|ps -eo|grep|sort) ?|\[.*\]$)' | sort
 echo '# sysctls';    sysctl -a 2>/dev/null
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Sequence
 
 from netcompose.agent import rundir
@@ -32,7 +33,10 @@ class Context:
         self.snapshot = snapshot
         self.group = group(topology)
         self._has_netns_directory = False
-        self._next_index = {container: stack.highest_index() + 1 for container, stack in snapshot.stacks.items()}
+        self._first_index = _first_index(os.uname().release)
+        self._next_index = {
+            container: max(self._first_index, stack.highest_index() + 1) for container, stack in snapshot.stacks.items()
+        }
         self._bridges: dict[str, int] = {}
         self.made = rundir.read_json(_MADE) or {}
 
@@ -48,14 +52,14 @@ class Context:
 
     def fresh_stack(self, container: str) -> None:
         """A container has a new namespace, in which ``lo`` has index 1."""
-        self._next_index[container] = 2
+        self._next_index[container] = self._first_index
 
     def next_index(self, container: str) -> int:
         """An interface index that is free in a container's namespace.
 
         Chosen here so that the next messages of a batch can name it without a look-up.
         """
-        index = self._next_index.get(container, 2)
+        index = self._next_index.get(container, self._first_index)
         self._next_index[container] = index + 1
         return index
 
@@ -116,3 +120,17 @@ class Context:
 
 
 _MADE = rundir.ROOT + "/host.json"
+
+#: Where indexes in containers start on a kernel for which they have to be free on the host, too: no host comes so far.
+_APART = 1 << 24
+
+
+def _first_index(release: str) -> int:
+    """The first index for an interface in a container, by the kernel's release.
+
+    An interface that is created in another namespace (``IFLA_NET_NS_FD``) has its own index there. But before Linux
+    6.15 ``rtnl_newlink`` looks in the sender's namespace whether the index is taken, and says "File exists" of an
+    index that an interface of the host has, as ``eth0`` has 2.
+    """
+    match = re.match(r"(\d+)\.(\d+)", release)
+    return 2 if match and (int(match[1]), int(match[2])) >= (6, 15) else _APART

@@ -1,0 +1,147 @@
+"""Fixtures of the tests in virtual machines. The helpers of tests/kernel work on a machine as on a throw-away host."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_KERNEL = Path(__file__).parents[1] / "kernel"
+sys.path.insert(0, str(_KERNEL))
+
+from support import until  # noqa: E402
+from virtual.image import NoImage, image  # noqa: E402
+from virtual.loop import Segment  # noqa: E402
+from virtual.machine import Machine, missing  # noqa: E402
+
+
+def _kernel_fixtures() -> Any:
+    spec = importlib.util.spec_from_file_location("kernel_conftest_in_vm", _KERNEL / "conftest.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+example = _kernel_fixtures().example
+
+#: Modules that the kernel loads by itself when something of them is first used, and which bring settings (sysctls)
+#: that stay: loaded before a test, so that the host before it and after it can be compared.
+MODULES = (
+    *("bridge", "veth", "8021q", "macvlan", "ipvlan", "dummy", "vrf", "vxlan", "tun", "ifb", "sch_netem", "sch_tbf"),
+    *("nf_tables", "nf_conntrack", "nft_ct", "nft_nat", "nft_chain_nat", "nft_masq", "nft_reject_inet", "nft_fib_inet"),
+)
+
+#: Whatever a test may have left that the next one would see.
+_STATE = (
+    "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run /run/netns /etc/netns 2>&1"
+)
+
+
+class Pool:
+    """The machines of a session, on one segment. Each boots for the first test that asks for it."""
+
+    def __init__(self) -> None:
+        self.segment = Segment()
+        self._machines: dict[int, Machine] = {}
+        self._states: dict[int, str] = {}
+        self.words: list[str] = []
+
+    def machine(self, number: int) -> Machine:
+        """Machine 1, 2, ...: named server4, server5, ... as the hosts of the examples."""
+        if number not in self._machines:
+            machine = Machine(f"server{number + 3}", segment=self.segment, number=number)
+            machine.start()
+            self._machines[number] = machine
+            machine.run(["modprobe", "-a", *MODULES], check=True)
+            for card in ("eth0", "eth1"):
+                machine.run(["ip", "link", "set", card, "up"], check=True)
+                until(lambda card=card: _settled(machine, card))
+            self.words.append(f"{machine.name} booted Linux {machine.release} in {machine.seconds:.1f} s")
+            self._states[number] = _state(machine)
+        return self._machines[number]
+
+    def check(self) -> None:
+        """A machine that is not as after its start is switched off: the next test that wants it has a new one."""
+        for number, machine in list(self._machines.items()):
+            try:
+                same = _state(machine) == self._states[number]
+            except Exception:
+                same = False
+            if not same:
+                self.words.append(f"{machine.name} was not left as it was, and was switched off")
+                machine.close()
+                del self._machines[number]
+
+    def close(self) -> None:
+        for machine in self._machines.values():
+            machine.close()
+
+
+def _state(machine: Machine) -> str:
+    return str(machine.run(["sh", "-c", _STATE], timeout=20).stdout)
+
+
+def _settled(machine: Machine, card: str) -> bool:
+    """The card's own IPv6 address is there and in use."""
+    shown = json.loads(machine.run(["ip", "-6", "-j", "addr", "show", "dev", card], check=True).stdout)
+    return any(found and not found.get("tentative") for item in shown for found in item.get("addr_info", []))
+
+
+@pytest.fixture(scope="session")
+def machines(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    """The session's machines. Where they cannot be had the tests are skipped, but in CI they have to be there."""
+    reason = missing()
+    if not reason:
+        try:
+            built = image()
+        except NoImage as error:
+            reason = str(error)
+    if reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no virtual machine: {reason}")
+        pytest.skip(f"no virtual machine: {reason}")
+    pool = Pool()
+    pool.words.append(f"image of {built.size / 1e6:.0f} MB, built in {built.seconds:.1f} s (0: from the cache)")
+    request.config.stash[_POOL] = pool
+    yield pool
+    pool.close()
+
+
+_POOL = pytest.StashKey[Pool]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What building and booting took."""
+    if pool := config.stash.get(_POOL, None):
+        terminalreporter.section("virtual machines")
+        for line in pool.words:
+            terminalreporter.line(line)
+
+
+@pytest.fixture
+def host(machines: Pool, tmp_path: Path) -> Iterator[Machine]:
+    """A virtual machine in which the files of ``tmp_path`` are seen."""
+    machine = machines.machine(1)
+    machine.share(tmp_path)
+    yield machine
+    machine.unshare(tmp_path)
+    machines.check()
+
+
+@pytest.fixture
+def pair(machines: Pool, tmp_path: Path) -> Iterator[tuple[Machine, Machine]]:
+    """Two virtual machines on one segment (``eth1``)."""
+    both = machines.machine(1), machines.machine(2)
+    for machine in both:
+        machine.share(tmp_path)
+    yield both
+    for machine in both:
+        machine.unshare(tmp_path)
+    machines.check()
