@@ -25,9 +25,9 @@ from netcompose.compiler.networks import DRIVERS
 from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
-from netcompose.compiler.shapes import STACKED, Address, Asker, Interface, Place, PooledNetwork
+from netcompose.compiler.shapes import Address, Asker, Interface, Place, PooledNetwork
 from netcompose.compiler.shown import ContainerView, NetworkView
-from netcompose.resources import Bridge, HostFacts, Observation, Resource
+from netcompose.resources import HostFacts, Observation, Resource
 from netcompose.resources.names import netns_name
 from netcompose.topology.model import Attachment, Container, Link, Topology
 from netcompose.topology.source import Problem
@@ -309,8 +309,7 @@ class _Compilation:
         self.problems += firewall.contradictions(topology)
         defaults = {name: routes.default for name, routes in self.routes.items()}
         for host, resources in list(self.resources.items()):
-            bridges = [item.network for item in resources.values() if isinstance(item, Bridge)]
-            bridges = [network for network in bridges if self.pooled[network].network.driver not in STACKED]
+            bridges = [id.partition("/")[2] for id in resources if id.startswith("bridge/")]
             if not bridges:
                 continue
             networks = [self.pooled[network] for network in bridges]

@@ -7,8 +7,8 @@ observation's facts; without them (``validate``, ``graph``) the file alone count
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from netcompose.compiler import names
 from netcompose.compiler.numbers import parse_with_prefix
 from netcompose.compiler.shapes import STACKED, Address, Asker, Place, Pool, PooledNetwork
 from netcompose.resources import Observation, ParentFacts, Promiscuity, Resource, Vlan
@@ -80,6 +80,11 @@ def shim_id(network: str) -> str:
     return f"shim/{network}"
 
 
+def segment_id(network: str) -> str:
+    """``segment/phys``: what a network without a parent stands on."""
+    return f"segment/{network}"
+
+
 def place(
     topology: Topology,
     host: str,
@@ -98,7 +103,7 @@ def place(
         beside = tuple(address for name in local for address in given[name])
     if parent is None:
         # An isolated segment: a bridge of its own, which needs no port to carry frames between those on it.
-        return Place(host, names.bridge_id(network.name), network.mtu or 1500, shim, beside)
+        return Place(host, segment_id(network.name), network.mtu or 1500, shim, beside)
     name = carrier(parent, host)
     return Place(host, f"vlan/{name}" if parent.vlan else name, mtu_of(topology, parent, host, live), shim, beside)
 
@@ -159,3 +164,20 @@ def resources(
             )
         if parent.promiscuous and interface:
             yield Promiscuity(id=f"promiscuous/{interface}", interface=interface), asker
+
+
+def stand_ins(topology: Topology, host: str, *, has_vlans: bool) -> tuple[Topology, dict[str, int]]:
+    """For a host that is made up: the topology as it can be there, and the interfaces to be made for its parents, with
+    their MTUs. Without VLANs in the kernel each VLAN is an interface of its own."""
+    parents = dict(topology.parents)
+    needed: dict[str, int] = {}
+    for at, name in networks_by_host(topology):
+        network = topology.networks[name]
+        parent = _parent(topology, network)
+        if at != host or parent is None or not interface_of(parent, host):
+            continue
+        if parent.vlan and not has_vlans:
+            parent = parents[parent.name] = replace(parent, interface={host: carrier(parent, host)}, vlan=0)
+        interface = interface_of(parent, host)
+        needed[interface] = max(needed.get(interface, 1500), parent.mtu, network.mtu)
+    return replace(topology, parents=parents), needed

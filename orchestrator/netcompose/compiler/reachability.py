@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netcompose.compiler import dns
-from netcompose.compiler.numbers import mask, parse, parse_with_prefix
+from netcompose.compiler.numbers import mask, parse, parse_prefix, parse_with_prefix
 from netcompose.resources import Bridge, End, File, Firewall, Ipvlan, Macvlan, Namespace, Resource, Stacked, Veth
 
 _HOST = ""
@@ -116,7 +116,11 @@ class _World:
         self._apart: set[tuple[str, str]] = set()
         #: Who on a parent's segment reaches nobody else of this host on it, whatever the others do.
         self._alone: set[tuple[str, str]] = set()
-        self._routed = _routed(resources)
+        bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
+        self._closed = {bridges[name.strip('"')] for name in _elements(resources, "set internal")}
+        self._outward = _outward(resources)
+        self._routed = _routed(resources) | self._outward
+        self._masqueraded = [parse_prefix(subnet) for subnet in _elements(resources, "set masquerade")]
         for resource in resources.values():
             if isinstance(resource, Namespace):
                 self.owner[resource.container] = resource.joins or resource.container
@@ -168,13 +172,24 @@ class _World:
         if first is None:
             return False
         reply_to = self._source_address(source, family, value, first[0])
-        return (
-            reply_to is not None
-            and self._arrives(source, target, family, value)
-            and self._arrives(target, source, family, reply_to)
-        )
+        if reply_to is None or not self._arrives(source, target, family, value):
+            return False
+        receiver, family, reply_to = self._behind(first, family, value, reply_to) or (source, family, reply_to)
+        return self._arrives(target, receiver, family, reply_to, answers=first[1] == _HOST)
 
-    def _arrives(self, source: str, target: str, family: int, value: int) -> bool:
+    def _behind(self, first: tuple[_Hop, str], family: int, value: int, source: int) -> tuple[str, int, int] | None:
+        """Who is answered in the place of the source: the host, if it sends the packet on to a parent's segment behind
+        its own address there."""
+        step = self._step(_HOST, family, value) if first[1] == _HOST else None
+        if step is None or (first[0].segment, step[0].segment) not in self._outward:
+            return None
+        if not any(kind == family and source & mask(kind, prefix) == net for kind, net, prefix in self._masqueraded):
+            return None
+        address = self._source_address(_HOST, family, value, step[0])
+        return (_HOST, family, address) if address is not None else None
+
+    def _arrives(self, source: str, target: str, family: int, value: int, *, answers: bool = False) -> bool:
+        """``answers``: it answers what the host has let through, whichever way it comes (connection tracking)."""
         current = source
         for _ in range(_HOPS):
             step = self._step(current, family, value)
@@ -185,11 +200,17 @@ class _World:
                 return current == target
             if current == _HOST:
                 step = self._step(current, family, value)
-                if step is None or (came_by, step[0].segment) not in self._routed:
+                if step is None or not self._passes(came_by, step[0].segment, answers):
                     return False
             elif family not in self.nodes[current].forwards:
                 return False
         return False
+
+    def _passes(self, came_by: str, goes_by: str, answers: bool) -> bool:
+        """Whether the host's packet filter lets a packet through from one segment to another."""
+        if answers and came_by not in self._closed and goes_by not in self._closed:
+            return True
+        return (came_by, goes_by) in self._routed
 
     def _step(self, node: str, family: int, value: int) -> tuple[_Hop, str] | None:
         """The route that a stack uses for an address, and the stack that it hands the packet to."""
@@ -248,6 +269,30 @@ def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
         opened = [bridges[line.split('"')[1]] for line in table["set routed"][1:]]
         pairs |= {(one, other) for one in opened for other in opened if one != other}
     return frozenset(pairs)
+
+
+def _outward(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
+    """From each bridge that is not internal (by id) to each segment that the host has an interface on: what leaves the
+    networks is not filtered, and what answers comes back. The other way only published ports are open."""
+    bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
+    closed = {bridges[name.strip('"')] for name in _elements(resources, "set internal")}
+    opened = {bridges[name.strip('"')] for name in _elements(resources, "set networks")} - closed
+    segments = {
+        _stacked_segment(item) for item in resources.values() if isinstance(item, Stacked) and not item.end.namespace
+    }
+    return frozenset((bridge, segment) for bridge in opened for segment in segments)
+
+
+def _elements(resources: Mapping[str, Resource], part: str) -> list[str]:
+    """The first words of the elements of the packet filter's sets whose names start like this."""
+    tables = [item.table for item in resources.values() if isinstance(item, Firewall)]
+    return [
+        line.split()[0]
+        for table in tables
+        for name in sorted(table)
+        if name.startswith(part)
+        for line in table[name][1:]
+    ]
 
 
 def _forwarding(sysctls: Mapping[str, str]) -> frozenset[int]:

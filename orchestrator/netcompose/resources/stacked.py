@@ -14,7 +14,7 @@ class Stacked(Resource):
     """What both have. ``interface/web1.eth0`` is a container's, ``shim/phys`` the host's own on the network.
 
     ``parent`` is the name of an interface of the host, or the id of the resource that makes it (``vlan/eth1.10``,
-    ``bridge/phys``); no interface has a slash in its name. ``network`` is the network that it is for.
+    ``segment/phys``); no interface has a slash in its name. ``network`` is the network that it is for.
     """
 
     network: str = attribute(changes=IN_PLACE)

@@ -56,7 +56,7 @@ def _parent(snapshot: Snapshot, link: rtnl.Link) -> str:
     parent = snapshot.by_index.get(link.link)
     if parent is None:
         return ""
-    return snapshot.id_of(parent, "bridge/") or snapshot.shared_id_of(parent, "vlan/") or parent.name
+    return snapshot.id_of(parent, "segment/") or snapshot.shared_id_of(parent, "vlan/") or parent.name
 
 
 def create(context: Context, resource: Stacked, data: bytes) -> Iterator[Operation]:

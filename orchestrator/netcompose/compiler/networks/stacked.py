@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netcompose.compiler import names
 from netcompose.compiler.numbers import show
-from netcompose.compiler.parents import shim_id
+from netcompose.compiler.parents import segment_id, shim_id
 from netcompose.compiler.shapes import Interface, Place, PooledNetwork
 from netcompose.resources import Bridge, End, Resource, Route
 from netcompose.resources.names import host_interface_name, mark
@@ -16,13 +16,13 @@ _WHOLE = {4: 32, 6: 128}
 
 def segment(topology: str, pooled: PooledNetwork, place: Place) -> Iterator[Resource]:
     """A network without a parent is a segment by itself: a bridge that has no port and no address."""
-    id = names.bridge_id(pooled.network.name)
+    id = segment_id(pooled.network.name)
     if place.parent == id:
         yield Bridge(
             id=id,
             network=pooled.network.name,
             name=host_interface_name(topology, id),
-            mac=names.mac(topology, id),
+            mac="",
             mtu=place.mtu,
             alias=mark(topology, id),
         )
