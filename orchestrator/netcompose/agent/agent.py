@@ -41,11 +41,12 @@ class Agent:
         """Who answers: version, Python, process."""
         return {"version": __version__, "python": list(sys.version_info[:3]), "pid": os.getpid()}
 
-    def observe(self, topology: str) -> Observation:
-        """The topology's resources on this host, the names that others hold, and the host's facts."""
+    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
+        """The topology's resources on this host, the names that others hold, and the host's facts, those of the
+        interfaces among them that the topology has as ``parents``."""
         try:
             snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
-            return self._observation(snapshot)
+            return self._observation(snapshot, parents)
         except PermissionError as error:
             raise NotPermitted(
                 "host {}: no permission to read the network namespaces ({})".format(self._host, error.filename),
@@ -53,12 +54,12 @@ class Agent:
             ) from error
 
     @staticmethod
-    def _observation(snapshot: Snapshot) -> Observation:
+    def _observation(snapshot: Snapshot, parents: Sequence[str]) -> Observation:
         found: dict[str, Resource] = {}
         foreign: dict[str, str] = {}
         for kind in KINDS.values():
             kind.observe(snapshot, found, foreign)
-        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot))
+        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot, parents))
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:
         """Which processes have these sockets, in words; asked only when a port is in use."""

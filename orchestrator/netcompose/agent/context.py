@@ -84,6 +84,10 @@ class Context:
             self._bridges[name] = index
         return index
 
+    def forget_host_index(self, name: str) -> None:
+        """An interface on the host goes."""
+        self._bridges.pop(name, None)
+
     def remove_host_links(self, names: list[str]) -> None:
         """Remove interfaces on the host all at once: removing a group takes as long as removing one of it.
 

@@ -6,21 +6,22 @@ import contextlib
 import os
 import platform
 import shutil
-from typing import Iterator, Mapping
+from typing import Iterator, Mapping, Sequence
 
 from netcompose import __version__
 from netcompose.agent import interference, nameserver
 from netcompose.agent.kernel import listeners, sysctl
 from netcompose.agent.snapshot import Snapshot, Stack
-from netcompose.resources import HostFacts
+from netcompose.resources import HostFacts, ParentFacts
 
 _RESOLVED_STUB = "127.0.0.53"
 _RTPROT_RA = 9  # rtnetlink(7): a route from a router advertisement
 _RESOLVED_FILE = "/run/systemd/resolve/resolv.conf"
 
 
-def read(snapshot: Snapshot) -> HostFacts:
-    """The facts that every plan needs; routes and interfaces are those of others than the topology."""
+def read(snapshot: Snapshot, parents: Sequence[str] = ()) -> HostFacts:
+    """The facts that every plan needs; routes and interfaces are those of others than the topology. ``parents``
+    are the interfaces that the topology names as such."""
     host = snapshot.stacks[""]
     ours = {link.ifindex for link in host.links if link.group in (snapshot.group, snapshot.doomed)}
     names = {link.ifindex: link.name for link in host.links}
@@ -63,9 +64,18 @@ def read(snapshot: Snapshot) -> HostFacts:
             program: tuple(sorted(chain for chain in table if chain.startswith("DOCKER")))
             for program, table in snapshot.docker.items()
         },
+        parents=_parents(snapshot, parents),
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         load=os.getloadavg()[0],
     )
+
+
+def _parents(snapshot: Snapshot, names: Sequence[str]) -> Mapping[str, ParentFacts]:
+    if not names:
+        return {}
+    from netcompose.agent import parents
+
+    return parents.read(snapshot, names)
 
 
 def _accept_ra(host: Stack, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:

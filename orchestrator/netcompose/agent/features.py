@@ -15,11 +15,11 @@ import struct
 from typing import Iterator, NamedTuple, Sequence
 
 from netcompose.agent import nameserver
-from netcompose.agent.kernel import rtnl, syscalls
+from netcompose.agent.kernel import rtnl, stacked, syscalls
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket, attr, attr_text, attr_u32
 
-_IFLA_VLAN_ID, _IFLA_VXLAN_ID, _IFLA_VRF_TABLE = 1, 1, 1
+_IFLA_VXLAN_ID, _IFLA_VRF_TABLE = 1, 1
 _PARENT_INDEX = 100
 _RTM_NEWQDISC = 36
 _TCA_KIND, _TCA_OPTIONS = 1, 2
@@ -41,9 +41,9 @@ class _Trial(NamedTuple):
 _TRIALS = {
     "bridge": _Trial("bridge", "bridge"),
     "veth": _Trial("veth", "veth"),
-    "macvlan": _Trial("macvlan", "macvlan", rtnl.macvlan_data("bridge"), True),
-    "ipvlan": _Trial("ipvlan", "ipvlan", rtnl.ipvlan_data("l2", "bridge"), True),
-    "8021q": _Trial("8021q", "vlan", rtnl.vlan_data(10), True),
+    "macvlan": _Trial("macvlan", "macvlan", stacked.macvlan_data("bridge"), True),
+    "ipvlan": _Trial("ipvlan", "ipvlan", stacked.ipvlan_data("l2", "bridge"), True),
+    "8021q": _Trial("8021q", "vlan", stacked.vlan_data(10), True),
     "vxlan": _Trial("vxlan", "vxlan", attr_u32(_IFLA_VXLAN_ID, 42)),
     "dummy": _Trial("dummy", "dummy"),
     "vrf": _Trial("vrf", "vrf", attr_u32(_IFLA_VRF_TABLE, 100)),
@@ -128,7 +128,7 @@ def _try(socket: Socket, trial: _Trial) -> str:
             return ""
         common = b""
         if trial.on_parent:
-            common = attr_u32(rtnl.IFLA_LINK, _parent(socket))
+            common = stacked.on_parent(_parent(socket))
         socket.request(rtnl.create_link(trial.kind, common, data=trial.data))
     except OSError as error:
         if error.errno in _UNKNOWN:

@@ -1,6 +1,7 @@
 """``/run/netcompose``: what a host remembers of runs, in memory like the kernel state that it describes.
 
 lock                         who works on this host now
+promiscuous.json             which interfaces of the host were promiscuous, and which topologies ask for it
 sysctls.json                 values that the host's sysctls had, and which topologies need them
 host.json                    what was made for the host as a whole, to be taken back with the last topology
 <topology>/known/<c>         containers that netcompose has begun to make
@@ -97,7 +98,7 @@ def topologies() -> list[str]:
 
 def prune(topology: str) -> None:
     """Remove the folders of a topology that are empty, and files that a crash left half-written."""
-    for name in ("host.json.new", "sysctls.json.new"):
+    for name in ("host.json.new", "promiscuous.json.new", "sysctls.json.new"):
         remove(os.path.join(ROOT, name))
     for folder, _, names in os.walk(topology_dir(topology), topdown=False):
         for name in names:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Collection, Mapping, Optional
 
 from netcompose.agent.kernel import iptables, rtnl, sysctl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
-from netcompose.resources.names import doomed_group, group, host_interface_name, netns_name, owner_of
+from netcompose.resources.names import SHARED, doomed_group, group, host_interface_name, netns_name, owner_of
 
 if TYPE_CHECKING:
     from netcompose.agent.kernel.qdisc import Qdisc
@@ -70,6 +70,12 @@ class Snapshot:
                     if altname.startswith(readable) and link.name == host_interface_name(self.topology, id):
                         return id
         return ""
+
+    @staticmethod
+    def shared_id_of(link: rtnl.Link, prefix: str) -> str:
+        """The resource that the mark of a shared interface names, empty if it is none."""
+        owner = owner_of(link.alias) if link.alias else None
+        return owner[1] if owner is not None and owner[0] == SHARED and owner[1].startswith(prefix) else ""
 
     def master(self, link: rtnl.Link) -> str:
         """The resource id of an interface's master, or ``foreign:NAME``."""

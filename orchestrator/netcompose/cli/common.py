@@ -94,9 +94,10 @@ class Planned:
 def make(executor: Executor, topology: Topology) -> Planned:
     """Observe, compile and plan. Raises ``TopologyError`` for what compiler and host find wrong with the file."""
     from netcompose.compiler.compile import compile_topology
+    from netcompose.compiler.parents import parents_by_host
     from netcompose.planner.planner import make_plan
 
-    live = executor.observe(topology.name)
+    live = executor.observe(topology.name, parents_by_host(topology))
     desired = compile_topology(topology, live)
     contested = {host: inodes for host, inodes in desired.contested.items() if inodes}
     if contested:

@@ -12,6 +12,7 @@ from netcompose.errors import RollbackFailed
 if TYPE_CHECKING:
     from netcompose.executor.run import Executor
     from netcompose.topology.model import Topology
+    from netcompose.transports.sandbox import Sandbox
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
     for host in common.hosts_of(args, topology):
         with Sandbox(host) as sandbox, common.interruptible():
             executor = Executor({host: sandbox.connection})
-            topology = _possible(executor, topology)
+            stood_in = _with_parents(sandbox, _possible(executor, topology), host)
             with executor.locked(topology.name, common.owner("rehearse", topology.name)):
-                made = common.make(executor, topology)
+                made = common.make(executor, stood_in)
                 common.refuse_problems(made.plan)
                 try:
                     executor.apply(made.plan, desired=made.desired.resources)
@@ -68,3 +69,20 @@ def _possible(executor: Executor, topology: Topology) -> Topology:
         for words in left_out:
             sys.stderr.write(f"note: left out: {words}; host {host!r}: {', '.join(sorted(lacks.values()))}\n")
     return topology
+
+
+def _with_parents(sandbox: Sandbox, topology: Topology, host: str) -> Topology:
+    """The topology as the sandbox can have it, in which something stands in for each of the host's parents, and is
+    told."""
+    if not topology.parents:
+        return topology
+    from netcompose.compiler.parents import stand_ins
+    from netcompose.transports import standin
+
+    vlans = any(parent.vlan for parent in topology.parents.values())
+    has_vlans = vlans and not sandbox.connection.features(["8021q"])["8021q"]
+    possible, cables = stand_ins(topology, host, has_vlans=has_vlans)
+    standin.lay(sandbox, cables)
+    for name in cables:
+        sys.stderr.write(f"note: host {host!r}: a cable that leads nowhere stands in for the interface {name}\n")
+    return possible

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from netcompose.compiler.before import Before
 from netcompose.compiler.numbers import mask, parse, parse_prefix, parse_with_prefix, show
-from netcompose.compiler.shapes import Address, Pool, PooledNetwork
+from netcompose.compiler.shapes import STACKED, Address, Pool, PooledNetwork
 from netcompose.resources.names import digest
 from netcompose.topology.model import Attachment, Network, Subnet, Topology
 from netcompose.topology.source import Problem
@@ -33,8 +33,9 @@ def overlap(a: Prefix, b: Prefix) -> bool:
     return a[1] & shorter == b[1] & shorter
 
 
-def pool_of(subnet: Subnet) -> Pool:
-    """A declared subnet as integers. The gateway defaults to the first host address.
+def pool_of(subnet: Subnet, *, has_gateway: bool = True) -> Pool:
+    """A declared subnet as integers. The gateway defaults to the first host address; without ``has_gateway`` there is
+    none unless it is written.
 
     An IPv4 subnet's first and last address name the network and everybody in it, except in a /31 (RFC 3021) or /32;
     an IPv6 subnet's first is the anycast address of its routers (RFC 4291, 2.6.1), except in a /127 (RFC 6164).
@@ -51,8 +52,10 @@ def pool_of(subnet: Subnet) -> Pool:
         _, start, length = parse_prefix(subnet.ip_range)
         low = max(low, start)
         high = min(high, start + (1 << ((32 if family == 4 else 128) - length)) - 1)
-    gateway = subnet.gateway or show(family, first_host)
-    reserved = [parse(gateway)[1]] + [parse(text)[1] for text in subnet.aux_addresses.values()]
+    gateway = subnet.gateway or (show(family, first_host) if has_gateway else "")
+    reserved = [parse(text)[1] for text in (gateway,) if text] + [
+        parse(text)[1] for text in subnet.aux_addresses.values()
+    ]
     return Pool(
         family=family,
         network=network,
@@ -72,7 +75,9 @@ def pooled_networks(
     without: list[Network] = []
     for network in topology.networks.values():
         if network.subnets:
-            pooled[network.name] = PooledNetwork(network, tuple(pool_of(subnet) for subnet in network.subnets))
+            pooled[network.name] = PooledNetwork(
+                network, tuple(pool_of(subnet, has_gateway=_has_gateway(network)) for subnet in network.subnets)
+            )
         else:
             without.append(network)
     if not without:
@@ -88,7 +93,7 @@ def pooled_networks(
             waiting.append(network)
         else:
             taken.append(kept)
-            pooled[network.name] = PooledNetwork(network, (_automatic_pool(kept),))
+            pooled[network.name] = PooledNetwork(network, (_automatic_pool(kept, network),))
     taken += [route for route in host_routes if route[2]]
     problems = []
     for network in waiting:
@@ -100,7 +105,7 @@ def pooled_networks(
             pooled[network.name] = PooledNetwork(network, ())
         else:
             taken.append(block)
-            pooled[network.name] = PooledNetwork(network, (_automatic_pool(block),))
+            pooled[network.name] = PooledNetwork(network, (_automatic_pool(block, network),))
     return {name: pooled[name] for name in topology.networks}, problems
 
 
@@ -117,10 +122,16 @@ def _declared(topology: Topology) -> Iterator[Prefix]:
                 yield family, value & mask(family, prefix), prefix
 
 
-def _automatic_pool(block: Prefix) -> Pool:
-    family, network, prefix = block
-    last = network + (1 << (32 - prefix)) - 1
-    return Pool(family, network, prefix, network + 1, last - 1, show(4, network + 1), frozenset({network + 1}), True)
+def _has_gateway(network: Network) -> bool:
+    """Whether the network's driver makes a gateway, or a router of the segment is asked that somebody else made."""
+    return network.driver not in STACKED
+
+
+def _automatic_pool(block: Prefix, network: Network) -> Pool:
+    family, first, prefix = block
+    last = first + (1 << (32 - prefix)) - 1
+    gateway = show(4, first + 1) if _has_gateway(network) else ""
+    return Pool(family, first, prefix, first + 1, last - 1, gateway, frozenset({first + 1}), True)
 
 
 def _live_block(addresses: Sequence[str], taken: Sequence[Prefix]) -> Prefix | None:

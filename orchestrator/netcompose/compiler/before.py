@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netcompose.compiler.names import interface_id, interface_name
-from netcompose.resources import Bridge, Observation, Veth
+from netcompose.resources import Bridge, Observation, Stacked, Veth
 
 _PORT_OF = "bridge/"
 
@@ -15,8 +15,9 @@ class Before:
     """An index over the observations of all hosts."""
 
     def __init__(self, live: Mapping[str, Observation]) -> None:
-        self._ports: dict[tuple[str, str], Veth] = {}
-        self._loose: dict[str, Veth] = {}
+        self._ports: dict[tuple[str, str], Veth | Stacked] = {}
+        self._loose: dict[str, Veth | Stacked] = {}
+        self._shims: dict[tuple[str, str], Stacked] = {}
         self._bridges: dict[str, Bridge] = {}
         for host in sorted(live):
             resources = live[host].resources
@@ -26,6 +27,13 @@ class Before:
                     if found.peer.master.startswith(_PORT_OF):
                         network = found.peer.master[len(_PORT_OF) :]
                         self._ports.setdefault((found.end.namespace, network), found)
+                    else:
+                        self._loose.setdefault(id, found)
+                elif isinstance(found, Stacked):
+                    if not found.end.namespace:
+                        self._shims[host, found.network] = found
+                    elif found.network:
+                        self._ports.setdefault((found.end.namespace, found.network), found)
                     else:
                         self._loose.setdefault(id, found)
                 elif isinstance(found, Bridge):
@@ -43,14 +51,19 @@ class Before:
         found = self._ports.get((container, network)) or self._loose.get(interface_id(container, name))
         return found.end.addresses if found is not None else ()
 
+    def shim_addresses(self, network: str, host: str) -> tuple[str, ...]:
+        """``address/prefix`` strings of a host's own interface on a network."""
+        found = self._shims.get((host, network))
+        return found.end.addresses if found is not None else ()
+
     def bridge_addresses(self, network: str) -> tuple[str, ...]:
         """``address/prefix`` strings of the network's bridge."""
         bridge = self._bridges.get(network)
         return bridge.addresses if bridge is not None else ()
 
     def member_addresses(self) -> Mapping[str, list[str]]:
-        """Network -> the ``address/prefix`` strings of everything that is plugged into its bridge."""
+        """Network -> the ``address/prefix`` strings of everything that is on it."""
         members: dict[str, list[str]] = {}
-        for (_, network), veth in self._ports.items():
-            members.setdefault(network, []).extend(veth.end.addresses)
+        for (_, network), found in self._ports.items():
+            members.setdefault(network, []).extend(found.end.addresses)
         return members

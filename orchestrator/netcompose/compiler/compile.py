@@ -14,6 +14,8 @@ from netcompose.compiler import (
     hostchecks,
     links,
     names,
+    parentchecks,
+    parents,
     ports,
     unsupported,
 )
@@ -24,44 +26,12 @@ from netcompose.compiler.networks import DRIVERS
 from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
-from netcompose.compiler.shapes import Address, Asker, Interface, PooledNetwork
-from netcompose.resources import Bridge, File, HostFacts, Observation, Resource
+from netcompose.compiler.shapes import Address, Asker, Interface, Place, PooledNetwork
+from netcompose.compiler.shown import ContainerView, NetworkView
+from netcompose.resources import File, HostFacts, Observation, Resource
 from netcompose.resources.names import netns_name
-from netcompose.topology.model import Container, Link, Port, Topology
+from netcompose.topology.model import Attachment, Container, Link, Topology
 from netcompose.topology.source import Problem
-
-
-@dataclass(frozen=True)
-class ContainerView:
-    """What commands and views say of a container.
-
-    ``namespace`` is the container whose network stack it has (itself, or the one that it joins), empty for the
-    host's; ``netns`` is its own name under ``/run/netns``, empty with the host's stack. ``networks`` maps a network,
-    and ``interfaces`` an interface, to addresses without a prefix length; a joined container shows those it shares.
-    """
-
-    name: str
-    host: str
-    hostname: str
-    namespace: str
-    netns: str
-    networks: Mapping[str, tuple[str, ...]]
-    interfaces: Mapping[str, tuple[str, ...]]
-    ports: tuple[Port, ...]
-    has_process: bool
-
-
-@dataclass(frozen=True)
-class NetworkView:
-    """What commands and views say of a network; ``members`` maps a container to its addresses."""
-
-    name: str
-    driver: str
-    subnets: tuple[str, ...]
-    gateways: tuple[str, ...]
-    internal: bool
-    mtu: int
-    members: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -124,6 +94,7 @@ class _Compilation:
         self.problems += containers.sysctl_problems(topology, self.owners)
         self.pooled, unsettled = pooled_networks(topology, self.before, self._host_routes())
         self.problems += unsettled
+        self.used = parents.networks_by_host(topology)
         self._name_interfaces()
         self._give_addresses()
         self._collect_interfaces()
@@ -153,7 +124,8 @@ class _Compilation:
         """``asker`` is what of the file to name if the host lacks a feature that the resource needs."""
         for feature in resource.needs() if asker else ():
             self._need(host, resource, feature, asker)
-        if self.resources.setdefault(host, {}).setdefault(resource.id, resource) is not resource:
+        known = self.resources.setdefault(host, {})
+        if known.setdefault(resource.id, resource) is not resource and known[resource.id] != resource:
             message = f"two objects of the topology have the name {resource.id!r}"
             hint = "rename a container or an interface: container.interface has to be unique"
             self.problems.append(self.topology.source.problem(message, ("containers",), hint=hint))
@@ -194,8 +166,16 @@ class _Compilation:
                 name = self.interface_names[container.name][attachment.network]
                 live = self.before.addresses(container.name, attachment.network, name)
                 members.setdefault(attachment.network, []).append(Member(container.name, attachment, live))
+        for host, name in self.used:
+            shared = self.topology.networks[name]
+            if shared.host_access:
+                live = self.before.shim_addresses(name, host)
+                members.setdefault(name, []).append(
+                    Member(parents.shim_name(host), Attachment(name, shared.path), live)
+                )
         self.given: dict[str, dict[str, tuple[Address, ...]]] = {}
-        for network, pooled in self.pooled.items():
+        for network, settled in list(self.pooled.items()):
+            pooled = self.pooled[network] = parents.reserve(self.topology, settled, self.used, self.live)
             self.given[network], problems = allocate(self.topology, pooled, members.get(network, ()))
             self.problems += problems
 
@@ -225,6 +205,7 @@ class _Compilation:
     def _interface(self, container: Container, index: int) -> Interface:
         attachment = container.networks[index]
         name = self.interface_names[container.name][attachment.network]
+        network = self.topology.networks[attachment.network]
         return Interface(
             id=names.interface_id(container.name, name),
             container=container.name,
@@ -234,6 +215,7 @@ class _Compilation:
             addresses=self.given[attachment.network][container.name],
             gw_priority=attachment.gw_priority,
             attachment=attachment,
+            routed_by_host=network.mode in ("l3", "l3s") and not network.internal,
         )
 
     def _route(self) -> None:
@@ -250,20 +232,18 @@ class _Compilation:
 
     def _networks(self) -> None:
         """The networks' own objects on each host that uses them, and the interfaces of the containers on them."""
-        used: dict[tuple[str, str], None] = {}  # A set that keeps the order of the file.
-        for container in self.topology.containers.values():
-            for attachment in container.networks:
-                used[container.host, attachment.network] = None
-        first_host = next(iter(self.topology.hosts), "local")
-        joined = {network for _, network in used}
-        for network in self.topology.networks:
-            if network not in joined:
-                used[first_host, network] = None
-        for host, network in used:
+        places: dict[tuple[str, str], Place] = {}
+        for host, network in self.used:
             pooled = self.pooled[network]
+            place = parents.place(self.topology, host, pooled.network, self.live, self.given[network])
+            places[host, network] = place
             if pooled.network.driver in DRIVERS:
-                for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled):
+                for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled, place):
                     self._add(host, resource, _network_asks(pooled))
+        for host in self.topology.hosts if self.topology.parents else ():
+            on = [self.topology.networks[network] for at, network in self.used if at == host]
+            for resource, asker in parents.resources(self.topology, host, on, self.live):
+                self._add(host, resource, asker)
         for name, interfaces in self.interfaces.items():
             host = self.topology.containers[name].host
             routes = self.routes[name].by_interface
@@ -273,9 +253,9 @@ class _Compilation:
                 pooled = self.pooled[interface.network]
                 if pooled.network.driver in DRIVERS:
                     driver = DRIVERS[pooled.network.driver]
-                    for resource in driver.attached(
-                        self.topology.name, pooled, interface, routes.get(interface.name, ())
-                    ):
+                    place = places[host, interface.network]
+                    own_routes = routes.get(interface.name, ())
+                    for resource in driver.attached(self.topology.name, pooled, interface, own_routes, place):
                         self._add(host, resource, of_attachment(interface) or _network_asks(pooled))
 
     def _links(self) -> None:
@@ -331,7 +311,7 @@ class _Compilation:
         self.problems += firewall.contradictions(topology)
         defaults = {name: routes.default for name, routes in self.routes.items()}
         for host, resources in list(self.resources.items()):
-            bridges = [item.network for item in resources.values() if isinstance(item, Bridge)]
+            bridges = [id.partition("/")[2] for id in resources if id.startswith("bridge/")]
             if not bridges:
                 continue
             networks = [self.pooled[network] for network in bridges]
@@ -357,6 +337,10 @@ class _Compilation:
                 pooled = list(self.pooled.values())
                 self.problems += hostchecks.taken_subnets(topology, pooled, host, facts, self.before)
                 self.problems += hostchecks.missing_features(topology, host, facts)
+                if facts.parents:
+                    on = [self.pooled[network] for at, network in self.used if at == host]
+                    site = parentchecks.Site(topology, host, self.live, self.resources[host])
+                    self.problems += parentchecks.problems(site, on, self.given)
 
     def _container_view(self, container: Container) -> ContainerView:
         owner = self.owners[container.name]
@@ -379,10 +363,14 @@ class _Compilation:
             name=network.name,
             driver=network.driver,
             subnets=tuple(f"{show(pool.family, pool.network)}/{pool.prefix}" for pool in pooled.pools),
-            gateways=() if network.internal else tuple(pool.gateway for pool in pooled.pools),
+            gateways=() if network.internal else tuple(pool.gateway for pool in pooled.pools if pool.gateway),
             internal=network.internal,
             mtu=pooled.mtu,
-            members={name: _texts(addresses) for name, addresses in self.given[network.name].items()},
+            members={
+                name: _texts(addresses)
+                for name, addresses in self.given[network.name].items()
+                if not parents.is_shim(name)
+            },
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netcompose.compiler.before import Before
 from netcompose.compiler.numbers import parse_prefix, show
-from netcompose.compiler.shapes import Asker, Pool, PooledNetwork
+from netcompose.compiler.shapes import STACKED, Asker, Pool, PooledNetwork
 from netcompose.resources import HostFacts
 from netcompose.topology.model import Topology
 from netcompose.topology.source import Path, Problem
@@ -46,6 +46,9 @@ def taken_subnets(
                 (family, network, network + (1 << ((32 if family == 4 else 128) - prefix)) - 1, prefix, text, interface)
             )
     for item in pooled:
+        if item.network.driver in STACKED:
+            # On its parent's segment, where the host may well be too.
+            continue
         live = set(before.bridge_addresses(item.network.name))
         for index, pool in enumerate(item.pools):
             up = f"{pool.gateway}/{pool.prefix}" in live
@@ -80,18 +83,20 @@ def missing_features(topology: Topology, host: str, facts: HostFacts) -> Iterato
     """Features that the topology needs of a host and that its agent reports as not usable, at their first use."""
     needed: dict[str, tuple[Path, str]] = {}
     for network in topology.networks.values():
-        needed.setdefault(network.driver, (network.path, f"network {network.name!r}"))
+        if network.driver not in STACKED:
+            needed.setdefault(network.driver, (network.path, f"network {network.name!r}"))
         if network.driver == "bridge":
             needed.setdefault("nft", (network.path, f"network {network.name!r}"))
         for subnet in network.subnets:
             if ":" in subnet.subnet:
                 needed.setdefault("ipv6", (subnet.path, f"subnet {subnet.subnet}"))
+    bridges = {network.name for network in topology.networks.values() if network.driver not in STACKED}
     for container in topology.containers.values():
         if container.host != host:
             continue
         what = f"container {container.name!r}"
         needed.setdefault("network namespaces", (container.path, what))
-        if container.networks:
+        if any(item.network in bridges for item in container.networks):
             needed.setdefault("veth", (container.path, what))
     for link in topology.links:
         needed.setdefault("veth", (link.path, f"the link of {link.a.container!r} and {link.b.container!r}"))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from netcompose.compiler import names_port
-from netcompose.compiler.shapes import Interface
+from netcompose.compiler.shapes import STACKED, Interface
 from netcompose.resources import Firewall, HostFacts, Listener, Observation, Process
 from netcompose.resources.names import PORTS_SERVICE, PUBLISHER, digest
 from netcompose.topology.model import Container, Port, Topology
@@ -84,7 +84,7 @@ def publish(
     published: list[Published] = []
     problems: list[Problem] = []
     for container in containers:
-        networks, targets = _targets(interfaces[container.name], defaults.get(container.name, {}))
+        networks, targets = _targets(topology, interfaces[container.name], defaults.get(container.name, {}))
         if not targets:
             message = f"container {container.name!r} publishes a port, and no network of it can be reached from outside"
             hint = "join it to a network that is not internal"
@@ -171,13 +171,22 @@ def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _targets(interfaces: Sequence[Interface], defaults: Mapping[int, str]) -> tuple[tuple[str, ...], dict[int, str]]:
+def _targets(
+    topology: Topology, interfaces: Sequence[Interface], defaults: Mapping[int, str]
+) -> tuple[tuple[str, ...], dict[int, str]]:
     """The networks that ports are published through and the container's address there by family: on the network of
-    its default route, as with Docker, else on the first that is not internal."""
+    its default route, as with Docker, else on the first that is not internal. What is on a segment outside of the host
+    (macvlan, ipvlan) is reached there by itself."""
     networks: dict[str, None] = {}
     targets: dict[int, str] = {}
     for family in (4, 6):
-        own = [(item.network, a) for item in interfaces for a in item.addresses if a.family == family and a.gateway]
+        own = [
+            (item.network, a)
+            for item in interfaces
+            if item.network and topology.networks[item.network].driver not in STACKED
+            for a in item.addresses
+            if a.family == family and a.gateway
+        ]
         for network, address in sorted(own, key=lambda found: found[0] != defaults.get(family)):
             targets[family] = address.text
             networks[network] = None

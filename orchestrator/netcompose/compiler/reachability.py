@@ -1,7 +1,8 @@
 """What the desired resources of a host promise: which container reaches which address of which other.
 
 A simulation of what the kernel does with the compiled addresses, routes and forwarding settings: longest-prefix
-match, hop by hop, there and back. Bridges and cables are segments; isolated ports of a bridge do not hear each other.
+match, hop by hop, there and back. Bridges, cables and parents are segments; isolated ports of a bridge do not hear each
+other, nor do interfaces on a parent whose mode keeps them apart.
 The host answers for its bridges' addresses and forwards what its packet filter lets through: within a network, and
 between those that are not isolated. What ``exec`` commands and processes do to the routes is not
 known here.
@@ -13,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netcompose.compiler import dns
-from netcompose.compiler.numbers import mask, parse, parse_with_prefix
-from netcompose.resources import Bridge, End, File, Firewall, Namespace, Resource, Veth
+from netcompose.compiler.numbers import mask, parse, parse_prefix, parse_with_prefix
+from netcompose.resources import Bridge, End, File, Firewall, Ipvlan, Macvlan, Namespace, Resource, Stacked, Veth
 
 _HOST = ""
 #: The hop limit that Linux gives to packets (``net.ipv4.ip_default_ttl``).
@@ -117,7 +118,13 @@ class _World:
         self._owns: set[tuple[str, int, int]] = set()
         self._next: dict[tuple[str, int, int], tuple[_Hop, str] | None] = {}
         self._apart: set[tuple[str, str]] = set()
-        self._routed = _routed(resources)
+        #: Who on a parent's segment reaches nobody else of this host on it, whatever the others do.
+        self._alone: set[tuple[str, str]] = set()
+        bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
+        self._closed = {bridges[name.strip('"')] for name in _elements(resources, "set internal")}
+        self._outward = _outward(resources)
+        self._routed = _routed(resources) | self._outward
+        self._masqueraded = [parse_prefix(subnet) for subnet in _elements(resources, "set masquerade")]
         for resource in resources.values():
             if isinstance(resource, Namespace):
                 self.owner[resource.container] = resource.joins or resource.container
@@ -137,6 +144,10 @@ class _World:
                         self._plug(end, f"{end.namespace}/{end.name}" if _is_cut(resource) else segment)
                 if resource.peer.isolated:
                     self._apart.add((resource.peer.master, resource.end.namespace))
+            elif isinstance(resource, Stacked):
+                self._plug(resource.end, _stacked_segment(resource))
+                if not _hears_others(resource):
+                    self._alone.add((_stacked_segment(resource), resource.end.namespace))
         for node in self.nodes.values():
             for table in node.table.values():
                 table.sort(key=lambda hop: (-hop.prefix, hop.metric, hop.interface))
@@ -167,13 +178,24 @@ class _World:
         if first is None:
             return False
         reply_to = self._source_address(source, family, value, first[0])
-        return (
-            reply_to is not None
-            and self._arrives(source, target, family, value)
-            and self._arrives(target, source, family, reply_to)
-        )
+        if reply_to is None or not self._arrives(source, target, family, value):
+            return False
+        receiver, family, reply_to = self._behind(first, family, value, reply_to) or (source, family, reply_to)
+        return self._arrives(target, receiver, family, reply_to, answers=first[1] == _HOST)
 
-    def _arrives(self, source: str, target: str, family: int, value: int) -> bool:
+    def _behind(self, first: tuple[_Hop, str], family: int, value: int, source: int) -> tuple[str, int, int] | None:
+        """Who is answered in the place of the source: the host, if it sends the packet on to a parent's segment behind
+        its own address there."""
+        step = self._step(_HOST, family, value) if first[1] == _HOST else None
+        if step is None or (first[0].segment, step[0].segment) not in self._outward:
+            return None
+        if not any(kind == family and source & mask(kind, prefix) == net for kind, net, prefix in self._masqueraded):
+            return None
+        address = self._source_address(_HOST, family, value, step[0])
+        return (_HOST, family, address) if address is not None else None
+
+    def _arrives(self, source: str, target: str, family: int, value: int, *, answers: bool = False) -> bool:
+        """``answers``: it answers what the host has let through, whichever way it comes (connection tracking)."""
         current = source
         for _ in range(_HOPS):
             step = self._step(current, family, value)
@@ -184,11 +206,17 @@ class _World:
                 return current == target
             if current == _HOST:
                 step = self._step(current, family, value)
-                if step is None or (came_by, step[0].segment) not in self._routed:
+                if step is None or not self._passes(came_by, step[0].segment, answers):
                     return False
             elif family not in self.nodes[current].forwards:
                 return False
         return False
+
+    def _passes(self, came_by: str, goes_by: str, answers: bool) -> bool:
+        """Whether the host's packet filter lets a packet through from one segment to another."""
+        if answers and came_by not in self._closed and goes_by not in self._closed:
+            return True
+        return (came_by, goes_by) in self._routed
 
     def _step(self, node: str, family: int, value: int) -> tuple[_Hop, str] | None:
         """The route that a stack uses for an address, and the stack that it hands the packet to."""
@@ -198,7 +226,8 @@ class _World:
             for hop in self.nodes[node].table[family]:
                 if value & mask(family, hop.prefix) == hop.network:
                     receiver = self._on_segment.get((hop.segment, family, hop.via or value))
-                    if receiver is not None and {(hop.segment, node), (hop.segment, receiver)} <= self._apart:
+                    ends = {(hop.segment, node), (hop.segment, receiver)}
+                    if receiver is not None and (ends <= self._apart or ends & self._alone):
                         receiver = None
                     self._next[key] = (hop, receiver) if receiver is not None else None
                     break
@@ -220,6 +249,20 @@ def _segment(veth: Veth) -> str:
     return veth.peer.master or veth.end.master or veth.id
 
 
+def _stacked_segment(resource: Stacked) -> str:
+    """What stands on one parent is on one segment, of whatever network. The parent itself, and with it the host, is not
+    heard there (macvlan_queue_xmit(), ipvlan_queue_xmit() of the kernel)."""
+    return "on " + resource.parent
+
+
+def _hears_others(resource: Stacked) -> bool:
+    """Whether frames pass inside the kernel between it and the others on its parent. In mode vepa a switch outside has
+    to send them back, which is not promised."""
+    if isinstance(resource, Macvlan):
+        return resource.mode == "bridge"
+    return isinstance(resource, Ipvlan) and resource.flag == "bridge"
+
+
 def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
     """The pairs of bridges (by id) between which the host's packet filter lets new connections through."""
     bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
@@ -232,6 +275,30 @@ def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
         opened = [bridges[line.split('"')[1]] for line in table["set routed"][1:]]
         pairs |= {(one, other) for one in opened for other in opened if one != other}
     return frozenset(pairs)
+
+
+def _outward(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
+    """From each bridge that is not internal (by id) to each segment that the host has an interface on: what leaves the
+    networks is not filtered, and what answers comes back. The other way only published ports are open."""
+    bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
+    closed = {bridges[name.strip('"')] for name in _elements(resources, "set internal")}
+    opened = {bridges[name.strip('"')] for name in _elements(resources, "set networks")} - closed
+    segments = {
+        _stacked_segment(item) for item in resources.values() if isinstance(item, Stacked) and not item.end.namespace
+    }
+    return frozenset((bridge, segment) for bridge in opened for segment in segments)
+
+
+def _elements(resources: Mapping[str, Resource], part: str) -> list[str]:
+    """The first words of the elements of the packet filter's sets whose names start like this."""
+    tables = [item.table for item in resources.values() if isinstance(item, Firewall)]
+    return [
+        line.split()[0]
+        for table in tables
+        for name in sorted(table)
+        if name.startswith(part)
+        for line in table[name][1:]
+    ]
 
 
 def _forwarding(sysctls: Mapping[str, str]) -> frozenset[int]:

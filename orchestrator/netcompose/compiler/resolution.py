@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from netcompose.compiler.numbers import parse
-from netcompose.compiler.shapes import Interface, Interfaces
+from netcompose.compiler.shapes import STACKED, Interface, Interfaces
 from netcompose.resources import HostFacts
 from netcompose.topology.model import Attachment, Container, Topology
 from netcompose.topology.source import Problem
@@ -130,7 +130,7 @@ class Resolution:
     def _base(self, container: Container, served: bool) -> str:
         """Localhost, the container itself, and its peers: those on cables, and on its networks if nobody else tells."""
         peers = self._peers[container.name]
-        networks = [] if served else sorted(peers.networks)
+        networks = sorted(name for name in peers.networks if not served or not self._is_served(name))
         far = self._cable_lines(container.name, peers)
         names = _own_names(container)
         if len(networks) == 1 and not far and not peers.cables:
@@ -143,6 +143,10 @@ class Resolution:
                 return self._whole[network]
         blocks = [self._blocks[network].text for network in networks]
         return "".join((_LOCALHOST, self._own_lines(container.name, names), *blocks, *far))
+
+    def _is_served(self, network: str) -> bool:
+        """Whether the name server knows the names on a network: on macvlan and ipvlan nobody reaches it."""
+        return self._topology.networks[network].driver not in STACKED
 
     def _own_lines(self, owner: str, names: Sequence[str]) -> str:
         text = " ".join(names)
@@ -203,7 +207,8 @@ class Resolution:
         found = []
         for family, network in sorted(self._default_networks.get(owner, {}).items()):
             address = next(a for a in self._peers[owner].networks[network].addresses if a.family == family)
-            found.append(address.gateway)
+            if address.gateway:
+                found.append(address.gateway)
         if not found:
             message = f"container {container.name!r} has no gateway that host-gateway could stand for"
             hint = "join a network that is not internal, or write the address"

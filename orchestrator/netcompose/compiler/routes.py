@@ -89,6 +89,8 @@ def _default_interface(interfaces: Sequence[Interface], family: int) -> tuple[In
             for address in interface.addresses
             if address.gateway and address.gateway != address.text
         }
+        if interface.routed_by_host:
+            gateways = dict.fromkeys((address.family for address in interface.addresses), "")
         if family in gateways:
             rank = (-interface.gw_priority, len(gateways) < 2, interface.network)
             if best is None or rank < best[0]:

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from netcompose.topology.model import Attachment, Network
 from netcompose.topology.source import Path
 
+#: Drivers whose interfaces stand on an interface of the host, as members of its segment.
+STACKED = ("macvlan", "ipvlan")
+
 
 class Pool(NamedTuple):
     """One subnet of a network, as integers.
@@ -81,7 +84,7 @@ class Interface(NamedTuple):
     """A container's interface on a network, or its end of a cable (``network`` empty), before its routes are known.
 
     ``id`` is the resource that it becomes (a part of). ``attachment`` is what the file says of it, None for an end of a
-    cable.
+    cable. ``routed_by_host``: what is not on its subnets goes out of it without a gateway (ipvlan in layer 3).
     """
 
     id: str
@@ -92,6 +95,22 @@ class Interface(NamedTuple):
     addresses: tuple[Address, ...]
     gw_priority: int = 0
     attachment: Attachment | None = None
+    routed_by_host: bool = False
+
+
+class Place(NamedTuple):
+    """Where a network is on one host: ``parent`` is the interface that its interfaces stand on, by its name on the host
+    or by the id of the resource that it is (drivers in STACKED; empty for others), ``mtu`` that one's.
+
+    ``shim`` are the addresses of the host's own interface on the network, ``beside`` those of the containers of this
+    host to which it has routes; both empty without ``host_access``.
+    """
+
+    host: str
+    parent: str = ""
+    mtu: int = 1500
+    shim: tuple[Address, ...] = ()
+    beside: tuple[Address, ...] = ()
 
 
 #: The interfaces of every container that has a stack of its own, in the order of the file.

@@ -40,17 +40,8 @@ def _hosts(topology: Topology) -> Iterator[Finding]:
                 yield (*host.path, item.name), f"{item.name!r} of a host", "leave it out: this machine is used"
 
 
-def _parents(topology: Topology) -> Iterator[Finding]:
-    for parent in topology.parents.values():
-        yield parent.path, "a parent interface", "remove it and the networks that use it"
-
-
 #: Keys of a network that no driver of this version honours, each with the value that asks for nothing.
 _NETWORK_KEYS: dict[str, object] = {
-    "parent": "",
-    "mode": "",
-    "flag": "",
-    "host_access": False,
     "vni": 0,
     "port": 0,
     "encrypted": False,
@@ -114,4 +105,4 @@ def _links(topology: Topology) -> Iterator[Finding]:
             yield link.path, "a link between two hosts", "put both containers on one host"
 
 
-_TABLE: tuple[Callable[[Topology], Iterator[Finding]], ...] = (_hosts, _parents, _networks, _containers, _links)
+_TABLE: tuple[Callable[[Topology], Iterator[Finding]], ...] = (_hosts, _networks, _containers, _links)

@@ -27,9 +27,10 @@ class Executor:
     def __init__(self, connections: Mapping[str, Connection]) -> None:
         self._connections = dict(sorted(connections.items()))
 
-    def observe(self, topology: str) -> dict[str, Observation]:
-        """Every host as it is."""
-        return self._everywhere(lambda host, connection: connection.observe(topology))
+    def observe(self, topology: str, parents: Mapping[str, Sequence[str]] | None = None) -> dict[str, Observation]:
+        """Every host as it is; ``parents`` are, by host, the interfaces whose facts are wanted."""
+        wanted = parents or {}
+        return self._everywhere(lambda host, connection: connection.observe(topology, wanted.get(host, ())))
 
     def owners(self, inodes: Mapping[str, Sequence[int]]) -> dict[str, dict[int, str]]:
         """By host, which processes have the sockets that were asked for."""

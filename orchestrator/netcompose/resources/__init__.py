@@ -23,11 +23,29 @@ from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Lis
 from netcompose.resources.impairment import Impairment
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
+from netcompose.resources.parent import Child, ParentFacts, Promiscuity, Vlan
+from netcompose.resources.stacked import Ipvlan, Macvlan, Stacked
 from netcompose.resources.sysctl import Sysctl
 
 #: The registry: a new kind is a new class here and a module of the same name under ``agent/kinds``.
 KINDS: Mapping[str, type[Resource]] = {
-    cls.kind: cls for cls in (Namespace, Bridge, Veth, Leftover, File, Exec, Process, Firewall, Sysctl, DockerUser)
+    cls.kind: cls
+    for cls in (
+        Namespace,
+        Bridge,
+        Vlan,
+        Veth,
+        Macvlan,
+        Ipvlan,
+        Leftover,
+        Promiscuity,
+        File,
+        Exec,
+        Process,
+        Firewall,
+        Sysctl,
+        DockerUser,
+    )
 }
 
 
@@ -53,6 +71,7 @@ __all__ = [
     "REPLACE",
     "Attribute",
     "Bridge",
+    "Child",
     "ContainerState",
     "DockerUser",
     "End",
@@ -62,16 +81,22 @@ __all__ = [
     "Firewall",
     "HostFacts",
     "Impairment",
+    "Ipvlan",
     "Leftover",
     "Listener",
+    "Macvlan",
     "Namespace",
     "Observation",
+    "ParentFacts",
     "Process",
+    "Promiscuity",
     "Requirement",
     "Resource",
     "Route",
+    "Stacked",
     "Sysctl",
     "Veth",
+    "Vlan",
     "attribute",
     "attributes",
     "from_data",

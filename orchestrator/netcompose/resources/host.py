@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Mapping
 
 from netcompose.resources.base import Resource
+from netcompose.resources.parent import ParentFacts
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class HostFacts:
     loopback's; ``listeners`` the ports in use; ``accept_ra`` the setting of each interface that has a default route by
     router advertisements. ``name_server`` is the path of a usable Unbound, empty if there is none, to be run as
     ``name_server_user`` (empty: as the agent); ``forwarders`` are the resolvers that the host itself asks, its own
-    loopback ones included.
+    loopback ones included. ``parents`` are the interfaces that the observation was asked about, by name.
     """
 
     hostname: str = ""
@@ -54,6 +55,7 @@ class HostFacts:
     features: Mapping[str, str] = field(default_factory=dict)
     interferes: tuple[str, ...] = ()
     docker_chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parents: Mapping[str, ParentFacts] = field(default_factory=dict)
     memory: int = 0
     load: float = 0.0
 

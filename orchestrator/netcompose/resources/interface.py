@@ -53,7 +53,12 @@ class End:
 
 @dataclass(frozen=True)
 class Bridge(Resource):
-    """``bridge/mynet1``: the Linux bridge of a network on this host, with the gateway's addresses if it has any."""
+    """``bridge/mynet1``: the Linux bridge of a network on this host, with the gateway's addresses if it has any.
+
+    ``segment/mynet1`` is one without ports, on which macvlan interfaces stand that have no parent. It has the MAC
+    address that the kernel gave it (``mac`` is empty): given another one it works the spanning tree out again, finds no
+    port, and takes its carrier off (br_port_state_selection()).
+    """
 
     kind: ClassVar[str] = "bridge"
 

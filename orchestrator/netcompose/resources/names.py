@@ -6,7 +6,7 @@ Limits are the kernel's: an interface name has 15 bytes, an altname 127, an alia
 from __future__ import annotations
 
 import hashlib
-from typing import Optional
+from typing import Iterable, Optional
 
 MARK_PREFIX = "netcompose:"
 #: Upper half of the 32-bit interface group that marks our interfaces from the create message on ("nc").
@@ -24,6 +24,16 @@ DNS_SERVICE = "@dns"
 def digest(*parts: str) -> bytes:
     """A stable hash of names; the source of every automatic choice (addresses, MACs, interface names)."""
     return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+#: Stands for all topologies in the mark of what they share; none can be called so.
+SHARED = "*"
+
+
+def users(altnames: Iterable[str], resource: str) -> tuple[str, ...]:
+    """The topologies whose second name (:func:`altname`) an interface has that they share, sorted."""
+    ending = altname("", resource)
+    return tuple(sorted(name[: -len(ending)] for name in altnames if name.endswith(ending) and name != ending))
 
 
 def netns_name(topology: str, container: str) -> str:

@@ -1411,7 +1411,7 @@ def validate____defs_network(data):
             data__mode = data["mode"]
             if not isinstance(data__mode, (str)):
                 raise Refused
-            if not (isinstance(data__mode, str) and data__mode == 'bridge' or isinstance(data__mode, str) and data__mode == 'private' or isinstance(data__mode, str) and data__mode == 'vepa' or isinstance(data__mode, str) and data__mode == 'passthru' or isinstance(data__mode, str) and data__mode == 'l2' or isinstance(data__mode, str) and data__mode == 'l3' or isinstance(data__mode, str) and data__mode == 'l3s'):
+            if not (isinstance(data__mode, str) and data__mode == 'bridge' or isinstance(data__mode, str) and data__mode == 'private' or isinstance(data__mode, str) and data__mode == 'vepa' or isinstance(data__mode, str) and data__mode == 'passthru' or isinstance(data__mode, str) and data__mode == 'source' or isinstance(data__mode, str) and data__mode == 'l2' or isinstance(data__mode, str) and data__mode == 'l3' or isinstance(data__mode, str) and data__mode == 'l3s'):
                 raise Refused
         if "flag" in data_keys:
             data_keys.remove("flag")
@@ -1420,6 +1420,18 @@ def validate____defs_network(data):
                 raise Refused
             if not (isinstance(data__flag, str) and data__flag == 'bridge' or isinstance(data__flag, str) and data__flag == 'private' or isinstance(data__flag, str) and data__flag == 'vepa'):
                 raise Refused
+        if "sources" in data_keys:
+            data_keys.remove("sources")
+            data__sources = data["sources"]
+            if not isinstance(data__sources, (list, tuple)):
+                raise Refused
+            data__sources_is_list = isinstance(data__sources, (list, tuple))
+            if data__sources_is_list:
+                data__sources_len = len(data__sources)
+                if data__sources_len < 1:
+                    raise Refused
+                for data__sources_x, data__sources_item in enumerate(data__sources):
+                    validate____defs_mac(data__sources_item)
         if "host_access" in data_keys:
             data_keys.remove("host_access")
             data__hostaccess = data["host_access"]

@@ -128,6 +128,10 @@ def _network(name: str, spec: Mapping[str, Any], subnets: Mapping[str, Subnet], 
         name=name,
         path=path,
         subnets=tuple(found),
+        sources=tuple(
+            findings.read(values.mac, text, (*path, "sources", index), "")
+            for index, text in enumerate(spec.get("sources", ()))
+        ),
         external=bool(external),
         external_name=external["name"] if isinstance(external, dict) else "",
         **{key: spec[key] for key in _NETWORK_KEYS if key in spec},

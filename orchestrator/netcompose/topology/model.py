@@ -60,7 +60,8 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Network:
-    """A network that containers join. ``mtu`` 0: the driver's default. ``mode`` and ``flag`` are the driver's."""
+    """A network that containers join. ``mtu`` 0: the driver's default. ``mode``, ``flag`` and ``sources`` (MAC
+    addresses) are the driver's."""
 
     name: str
     path: Path
@@ -71,6 +72,7 @@ class Network:
     parent: str = ""
     mode: str = ""
     flag: str = ""
+    sources: tuple[str, ...] = ()
     host_access: bool = False
     vni: int = 0
     port: int = 0

@@ -25,8 +25,8 @@ class Connection(Protocol):
     def features(self, names: Sequence[str] = ()) -> dict[str, str]:
         """What the host's kernel and programs can do: feature -> empty, or why not; all, or those of ``names``."""
 
-    def observe(self, topology: str) -> Observation:
-        """The host as it is, as far as it concerns this topology."""
+    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
+        """The host as it is, as far as it concerns this topology, with the facts of these interfaces."""
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:
         """Which processes have these sockets, in words."""

@@ -7,7 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netcompose.errors import UsageError
-from netcompose.resources import Bridge, ContainerState, End, Exec, File, Namespace, Process, Resource, Veth, to_data
+from netcompose.resources import (
+    Bridge,
+    ContainerState,
+    End,
+    Exec,
+    File,
+    Ipvlan,
+    Namespace,
+    Process,
+    Resource,
+    Stacked,
+    Veth,
+    to_data,
+)
 from netcompose.views.jsontext import json_text
 from netcompose.views.secrets import masked
 from netcompose.views.state import plugged
@@ -92,6 +105,8 @@ def _containers(host: str, live: Mapping[str, Resource], states: Sequence[Contai
         detail = _end(port.end)
         if port.label.startswith("link:"):
             detail["peer"] = f"{port.peer.namespace}:{port.peer.name}"
+        elif port.parent:
+            detail["parent"] = _shown_parent(port.parent)
         else:
             detail.update({"port": port.peer.name, **_impairment("ingress", port.peer)})
         item.setdefault("networks", {})[port.label] = detail
@@ -114,6 +129,7 @@ def _networks(host: str, live: Mapping[str, Resource]) -> list[dict[str, Any]]:
         entry = {"interface": port.end.name, "mac": port.end.mac, "addresses": list(port.end.addresses)}
         members.setdefault(port.label, {})[port.container] = entry
     bridges = [resource for resource in live.values() if isinstance(resource, Bridge)]
+    stacked = {r.network: r for _, r in sorted(live.items()) if isinstance(r, Stacked) and r.network}
     return [
         {
             "type": "network",
@@ -129,7 +145,29 @@ def _networks(host: str, live: Mapping[str, Resource]) -> list[dict[str, Any]]:
             "resources": [bridge.id],
         }
         for bridge in sorted(bridges, key=lambda b: natural_key(b.network))
-    ]
+        if bridge.network not in stacked
+    ] + [_stacked(host, live, stacked[name], members.get(name, {})) for name in sorted(stacked, key=natural_key)]
+
+
+def _stacked(host: str, live: Mapping[str, Resource], first: Stacked, members: dict[str, Any]) -> dict[str, Any]:
+    """A macvlan or ipvlan network, as one of its interfaces shows it."""
+    detail: dict[str, Any] = {"type": "network", "name": first.network, "host": host, "driver": first.kind}
+    detail["parent"] = _shown_parent(first.parent)
+    detail["mode"] = getattr(first, "mode", "")
+    if isinstance(first, Ipvlan):
+        detail["flag"] = first.flag
+    shim = live.get(f"shim/{first.network}")
+    if isinstance(shim, Stacked):
+        detail["host_access"] = {"interface": shim.end.name, "addresses": list(shim.end.addresses)}
+    beside = (f"bridge/{first.network}", f"shim/{first.network}", *([first.parent] if "/" in first.parent else ()))
+    detail["containers"] = members
+    detail["resources"] = [id for id in dict.fromkeys(beside) if id in live]
+    return detail
+
+
+def _shown_parent(parent: str) -> str:
+    """The name of the interface on the host; a bridge of netcompose's own is named as a resource."""
+    return parent.removeprefix("vlan/")
 
 
 def _links(host: str, live: Mapping[str, Resource]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from netcompose.resources import End, Resource, Veth
+from netcompose.resources import End, Resource, Stacked, Veth
 from netcompose.views.terminal import natural_key
 
 
@@ -14,7 +14,8 @@ class Plugged:
     """A container's interface and what is at its other end.
 
     ``label`` is the network's name; ``link:eth1`` for an end of a point-to-point link; ``unplugged:eth0`` for an
-    interface whose port was taken out of its bridge. No network can have a name with a colon.
+    interface whose port was taken out of its bridge. No network can have a name with a colon. ``parent`` is what a
+    macvlan or ipvlan interface stands on; it has no other end.
     """
 
     container: str
@@ -22,6 +23,10 @@ class Plugged:
     end: End
     peer: End
     resource: str
+    parent: str = ""
+
+
+_NOTHING = End(namespace="", name="", mac="")
 
 
 def plugged(live: Mapping[str, Resource]) -> Iterator[Plugged]:
@@ -32,6 +37,9 @@ def plugged(live: Mapping[str, Resource]) -> Iterator[Plugged]:
             for end, peer in ((resource.end, resource.peer), (resource.peer, resource.end)):
                 if end.namespace:
                     found.append(Plugged(end.namespace, _label(end, peer), end, peer, resource.id))
+        elif isinstance(resource, Stacked) and resource.end.namespace:
+            end, label = resource.end, resource.network or f"unplugged:{resource.end.name}"
+            found.append(Plugged(end.namespace, label, end, _NOTHING, resource.id, resource.parent))
     yield from sorted(found, key=lambda item: (natural_key(item.container), natural_key(item.end.name)))
 
 

@@ -5,7 +5,7 @@ from compiler_world import HOST, compiled, container, fresh, link, network, prob
 
 from netcompose.compiler.compile import compile_topology
 from netcompose.resources import Exec, Namespace, Process
-from netcompose.topology.model import Host, Parent, Port
+from netcompose.topology.model import Host, Port
 
 N = network("n", "10.0.0.0/24")
 
@@ -177,7 +177,7 @@ UNSUPPORTED = [
     ([container("w", network_mode="none", engine={"volumes": []})], ("containers", "w", "volumes")),
     ([container("w", network_mode="host", dns=("192.0.2.1",))], ("containers", "w", "dns")),
     ([container("w", network_mode="host", extra_hosts=(("a", "192.0.2.1"),))], ("containers", "w", "extra_hosts")),
-    ([network("m", "10.0.0.0/24", driver="macvlan", parent="p", mode="bridge")], ("networks", "m", "driver")),
+    ([network("m", "10.0.0.0/24", driver="overlay")], ("networks", "m", "driver")),
     ([network("m", external=True, external_name="br0")], ("networks", "m", "external")),
     ([network("m", "10.0.0.0/24", vni=7)], ("networks", "m", "vni")),
 ]
@@ -205,12 +205,8 @@ def test_other_hosts_are_not_supported(hosts, path):
     assert problem.path == path
 
 
-def test_one_local_host_may_have_a_name_and_parents_are_told():
+def test_one_local_host_may_have_a_name():
     assert compile_topology(topology(hosts={"s": Host("s", ())}), {}).problems == ()
-    world = topology()
-    object.__setattr__(world, "parents", {"p": Parent(name="p", path=("parents", "p"), interface={"": "eth1"})})
-    (problem,) = compile_topology(world, {}).problems
-    assert problem.path == ("parents", "p")
 
 
 def test_problems_are_in_file_order():

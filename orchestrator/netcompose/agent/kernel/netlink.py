@@ -180,6 +180,27 @@ class Socket:
                     found.append(data[offset + 16 : offset + length])
                 offset += (length + 3) & ~3
 
+    def ask(self, message: Message) -> list[bytes]:
+        """Send one question and return what is told before its acknowledgement, each without its header."""
+        sequence = self._sequence
+        self._sequence += 1
+        flags = NLM_F_REQUEST | NLM_F_ACK | message.flags
+        self._socket.send(_HEADER.pack(16 + len(message.body), message.type, flags, sequence, 0) + message.body)
+        told: list[bytes] = []
+        while True:
+            data = self._socket.recv(_RECEIVE)
+            offset = 0
+            while offset < len(data):
+                length, answer, flags, answered, _ = _HEADER.unpack_from(data, offset)
+                if answered == sequence:
+                    if answer == NLMSG_ERROR:
+                        (code,) = struct.unpack_from("=i", data, offset + 16)
+                        if code:
+                            raise OSError(-code, _words(data[offset : offset + length], flags) or os.strerror(-code))
+                        return told
+                    told.append(data[offset + 16 : offset + length])
+                offset += (length + 3) & ~3
+
     def request(self, message: Message) -> None:
         """Send one message; ``OSError`` with the kernel's words if it is refused."""
         for refusal in self.send([message]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import struct
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 from netcompose.agent.kernel.netlink import (
     NLM_F_CREATE,
@@ -34,12 +34,8 @@ IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 28, 29, 52, 53
 IFLA_INFO_KIND, IFLA_INFO_DATA, _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 _IFLA_BRPORT_ISOLATED = 33
 _VETH_INFO_PEER = 1
-_IFLA_MACVLAN_MODE, _IFLA_MACVLAN_MACADDR_MODE, _IFLA_MACVLAN_MACADDR, _IFLA_MACVLAN_MACADDR_DATA = 1, 3, 4, 5
-_MACVLAN_MACADDR_SET = 3
-_IFLA_IPVLAN_MODE, _IFLA_IPVLAN_FLAGS = 1, 2
-_IFLA_VLAN_ID = 1
 _RTEXT_FILTER_SKIP_STATS = 8
-_IFF_UP = 1
+_IFF_UP, _IFF_PROMISC = 1, 0x100
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
 _IFA_F_NODAD, _IFA_F_PERMANENT = 0x02, 0x80
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
@@ -58,7 +54,9 @@ _U32 = struct.Struct("=I")
 
 class Link(NamedTuple):
     """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware;
-    ``isolated`` is that of a bridge's port; ``impaired`` tells that netem or tbf is at its root (``qdisc.py``)."""
+    ``isolated`` is that of a bridge's port; ``impaired`` tells that netem or tbf is at its root (``qdisc.py``);
+    ``promiscuous`` is what was asked for by ip-link(8), not by packet sockets; ``info`` are the own attributes of a
+    kind that stands on another interface, to be read by stacked.py."""
 
     ifindex: int
     name: str
@@ -73,6 +71,8 @@ class Link(NamedTuple):
     altnames: tuple[str, ...]
     isolated: bool = False
     impaired: bool = False
+    promiscuous: bool = False
+    info: bytes = b""
 
 
 class Address(NamedTuple):
@@ -138,32 +138,6 @@ def create_link(kind: str, common: bytes, *, index: int = 0, up: bool | None = N
     info = attr_text(IFLA_INFO_KIND, kind) + (nested(IFLA_INFO_DATA, data) if data else b"")
     body = _ifinfo(index, up) + common + nested(IFLA_LINKINFO, info)
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
-
-
-MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, "source": 16}
-IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
-IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
-
-
-def macvlan_data(mode: str, sources: Sequence[str] = ()) -> bytes:
-    """A macvlan's own attributes; ``sources`` are the MAC addresses that mode ``source`` takes frames from."""
-    data = attr_u32(_IFLA_MACVLAN_MODE, MACVLAN_MODES[mode])
-    if mode == "source":
-        listed = b"".join(attr(_IFLA_MACVLAN_MACADDR, _mac(text)) for text in sources)
-        data += attr_u32(_IFLA_MACVLAN_MACADDR_MODE, _MACVLAN_MACADDR_SET)
-        data += nested(_IFLA_MACVLAN_MACADDR_DATA, listed)
-    return data
-
-
-def ipvlan_data(mode: str, flag: str) -> bytes:
-    """An ipvlan's own attributes, which the kernel keeps for all on one parent."""
-    mode_and_flag = ((_IFLA_IPVLAN_MODE, IPVLAN_MODES[mode]), (_IFLA_IPVLAN_FLAGS, IPVLAN_FLAGS[flag]))
-    return b"".join(attr(kind, struct.pack("=H", value)) for kind, value in mode_and_flag)
-
-
-def vlan_data(tag: int) -> bytes:
-    """A VLAN sub-interface's own attributes (IEEE 802.1Q)."""
-    return attr(_IFLA_VLAN_ID, struct.pack("=H", tag))
 
 
 def create_veth(common: bytes, peer: bytes, *, index: int = 0, up: bool | None = None, peer_index: int = 0) -> Message:
@@ -282,6 +256,7 @@ def decode_link(data: bytes) -> Link:
     name = mac = alias = kind = ""
     mtu = master = link = group = 0
     isolated = impaired = False
+    info = b""
     altnames: tuple[str, ...] = ()
     offset, end = 16, len(data)
     unpack = _NLA.unpack_from
@@ -303,6 +278,8 @@ def decode_link(data: bytes) -> Link:
             alias = data[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")
         elif what & 0x3FFF == IFLA_LINKINFO:
             kind = _link_kind(data[offset + 4 : offset + length])
+            if kind in _WITH_INFO:
+                info = dict(attributes(data[offset + 4 : offset + length], 0)).get(IFLA_INFO_DATA, b"")
             isolated = _ISOLATED in data and _is_isolated(data[offset + 4 : offset + length])
         elif what & 0x3FFF == IFLA_PROP_LIST:
             inner = attributes(data[offset + 4 : offset + length], 0)
@@ -310,8 +287,14 @@ def decode_link(data: bytes) -> Link:
         elif what == IFLA_QDISC:
             impaired = data[offset + 4 : offset + length] in _IMPAIRING
         offset += (length + 3) & ~3
-    up = bool(flags & _IFF_UP)
-    return Link(index, name, up, mac, mtu, master, link, group, alias, kind, altnames, isolated, impaired)
+    up, promiscuous = bool(flags & _IFF_UP), bool(flags & _IFF_PROMISC)
+    return Link(
+        index, name, up, mac, mtu, master, link, group, alias, kind, altnames, isolated, impaired, promiscuous, info
+    )
+
+
+#: Kinds whose own attributes are kept.
+_WITH_INFO = frozenset({"macvlan", "macvtap", "ipvlan", "ipvtap", "vlan"})
 
 
 def _link_kind(data: bytes) -> str:

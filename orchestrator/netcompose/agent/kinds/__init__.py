@@ -13,24 +13,32 @@ from netcompose.agent.kinds.docker_user import DockerUserKind
 from netcompose.agent.kinds.exec import ExecKind
 from netcompose.agent.kinds.file import FileKind
 from netcompose.agent.kinds.firewall import FirewallKind
+from netcompose.agent.kinds.ipvlan import IpvlanKind
 from netcompose.agent.kinds.leftover import LeftoverKind
+from netcompose.agent.kinds.macvlan import MacvlanKind
 from netcompose.agent.kinds.namespace import NamespaceKind
 from netcompose.agent.kinds.process import ProcessKind
+from netcompose.agent.kinds.promiscuous import PromiscuityKind
 from netcompose.agent.kinds.sysctl import SysctlKind
 from netcompose.agent.kinds.veth import VethKind
+from netcompose.agent.kinds.vlan import VlanKind
 
 KINDS: Mapping[str, Kind] = {
     kind.kind: kind
     for kind in (
         NamespaceKind(),
         BridgeKind(),
+        VlanKind(),
         VethKind(),
+        MacvlanKind(),
+        IpvlanKind(),
         LeftoverKind(),
         FileKind(),
         ExecKind(),
         ProcessKind(),
         FirewallKind(),
         SysctlKind(),
+        PromiscuityKind(),
         DockerUserKind(),
     )
 }

@@ -25,14 +25,14 @@ class BridgeKind:
         for link in host.links:
             if link.kind != "bridge":
                 continue
-            id = snapshot.id_of(link, "bridge/")
+            id = snapshot.id_of(link, "bridge/", "segment/")
             if id:
                 snapshot.taken.add(("", link.ifindex))
                 found[id] = Bridge(
                     id=id,
                     network=id.partition("/")[2],
                     name=link.name,
-                    mac=link.mac,
+                    mac=link.mac if id.startswith("bridge/") else "",
                     mtu=link.mtu,
                     up=link.up,
                     alias=link.alias,

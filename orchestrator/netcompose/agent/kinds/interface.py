@@ -11,6 +11,7 @@ from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.netlink import GONE, Message
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
+from netcompose.errors import KernelRefused
 from netcompose.resources import End, Route
 from netcompose.resources.names import ROUTE_PROTOCOL, altname
 
@@ -46,6 +47,14 @@ def read_end(snapshot: Snapshot, container: str, link: rtnl.Link) -> End:
     )
 
 
+def parent_index(context: Context, id: str, name: str) -> int:
+    """The index of the interface on the host that another one is to stand on."""
+    index = context.host_index(name)
+    if not index:
+        raise KernelRefused("{}: the interface {} is gone".format(id, name), object_id=id)
+    return index
+
+
 def common(context: Context, end: End) -> bytes:
     """The attributes of the create message, the mark of the group among them."""
     return rtnl.link_attributes(name=end.name, mac=end.mac, mtu=end.mtu, group=context.group)
@@ -58,9 +67,9 @@ def linked_without_detection(
 
     It is the address that the kernel would make, but without duplicate detection, which in addresses from a plan
     finds nothing: for up to two seconds a router forwards no IPv6, because it asks for neighbours with this address,
-    which is tentative until then.
+    which is tentative until then. Without a MAC address of its own (an ipvlan) the kernel's choice is another one.
     """
-    if any(":" in address for address in addresses):
+    if mac and any(":" in address for address in addresses):
         yield rtnl.add_address(rtnl.link_local(mac), index), _NO_IPV6
 
 

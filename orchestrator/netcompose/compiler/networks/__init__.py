@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from netcompose.compiler.shapes import Interface, PooledNetwork
+    from netcompose.compiler.shapes import Interface, Place, PooledNetwork
     from netcompose.resources import Resource, Route
 
 
 class Driver(Protocol):
     """What a network of one kind is made of."""
 
-    def shared(self, topology: str, pooled: PooledNetwork) -> Iterable[Resource]:
+    def shared(self, topology: str, pooled: PooledNetwork, place: Place) -> Iterable[Resource]:
         """What the network itself needs on a host where it is used, whoever joins it."""
         ...
 
     def attached(
-        self, topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...]
+        self, topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...], place: Place
     ) -> Iterable[Resource]:
         """What one container's interface on the network needs."""
         ...
@@ -46,4 +46,4 @@ class _Drivers(Mapping[str, Driver]):
         return len(self._names)
 
 
-DRIVERS = _Drivers("bridge")
+DRIVERS = _Drivers("bridge", "ipvlan", "macvlan")

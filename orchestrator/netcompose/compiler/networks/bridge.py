@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from netcompose.compiler import names
 from netcompose.compiler.impairments import impairments
-from netcompose.compiler.shapes import Interface, PooledNetwork
+from netcompose.compiler.shapes import Interface, Place, PooledNetwork
 from netcompose.resources import Bridge, End, Resource, Route, Veth
 from netcompose.resources.names import host_interface_name, mark
 
 
-def shared(topology: str, pooled: PooledNetwork) -> Iterator[Resource]:
+def shared(topology: str, pooled: PooledNetwork, place: Place) -> Iterator[Resource]:
     """The bridge, with the gateways' addresses. An internal network's is no way out: no route leads to it, and the
     packet filter lets nothing but questions for names through to it."""
     network = pooled.network
@@ -29,7 +29,7 @@ def shared(topology: str, pooled: PooledNetwork) -> Iterator[Resource]:
 
 
 def attached(
-    topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...]
+    topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...], place: Place
 ) -> Iterator[Resource]:
     """The veth pair: one end in the container, the other a port of the bridge."""
     alias = mark(topology, interface.id)

@@ -20,6 +20,7 @@ from netcompose.topology.checks import (
     ports,
     references,
     routes,
+    stacked,
     subnets,
 )
 from netcompose.topology.model import Topology
@@ -36,6 +37,8 @@ CHECKS: tuple[Check, ...] = (
     drivers.check_drivers,
     drivers.check_parents,
     drivers.check_spans,
+    stacked.check_stacked,
+    stacked.check_on_stacked,
     subnets.check_subnets,
     subnets.check_overlaps,
     addresses.check_addresses,

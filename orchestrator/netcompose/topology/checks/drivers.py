@@ -15,6 +15,7 @@ _KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("parent", ("macvlan", "ipvlan")),
     ("mode", ("macvlan", "ipvlan")),
     ("flag", ("ipvlan",)),
+    ("sources", ("macvlan",)),
     ("host_access", ("macvlan", "ipvlan")),
     ("vni", ("overlay",)),
     ("port", ("overlay",)),
@@ -25,7 +26,7 @@ _OFF: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("masquerade", ("bridge", "overlay", "routed")),
     ("isolated", ("bridge", "overlay", "routed")),
 )
-_MODES = {"macvlan": ("bridge", "private", "vepa", "passthru"), "ipvlan": ("l2", "l3", "l3s")}
+_MODES = {"macvlan": ("bridge", "private", "vepa", "passthru", "source"), "ipvlan": ("l2", "l3", "l3s")}
 #: The least that IPv6 needs on a link (RFC 8200, section 5).
 IPV6_MTU = 1280
 
@@ -69,7 +70,7 @@ def _keys(topology: Topology, network: Network) -> Iterator[Problem]:
         if not getattr(network, key) and network.driver not in drivers:
             yield _not_for(topology, network, key, drivers)
     if network.external:
-        for key in ("parent", "mode", "flag", "host_access", "vni", "port", "encrypted", "internal"):
+        for key in ("parent", "mode", "flag", "sources", "host_access", "vni", "port", "encrypted", "internal"):
             if getattr(network, key):
                 message = f"{network.name} is external, so '{key}' cannot be set"
                 hint = "an external network is used as it is found"
