@@ -79,8 +79,8 @@ def _run(context: Context, programs: list[tuple[Change, list[Operation]]]) -> No
 
 
 def _run_wave(context: Context, wave: dict[Any, list[tuple[Change, Operation]]]) -> None:
-    """Carry out what is independent. Bulk functions mostly wait for processes: with other work they go aside."""
-    aside = [lane for lane in wave if len(wave) > 1 and lane is not Call and not isinstance(lane, str)]
+    """Carry out what is independent; what may go aside goes on meanwhile."""
+    aside = [lane for lane, batch in wave.items() if len(wave) > 1 and getattr(batch[0][1], "aside", False)]
     threads = [_Aside(context, lane, wave[lane]) for lane in aside]
     try:
         for lane, batch in wave.items():
