@@ -13,11 +13,14 @@ demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, p
 test: $(VENV)/ready           ## lint, types, and the whole suite
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
-		iptables:iptables dockerd:docker.io docker-compose:docker-compose
+		iptables:iptables dockerd:docker.io docker-compose:docker-compose \
+		qemu-system-x86_64:qemu-system-x86 ssh-keygen:openssh-client
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(RUN) $(PY) -m pytest -q -n auto --dist worksteal tests
+	$(RUN) $(PY) -m pytest -q -n auto --dist worksteal --ignore tests/vm tests
+	$(PY) tests/vm/virtual/image.py
+	$(RUN) $(PY) -m pytest -q tests/vm
 
 unit: $(VENV)/ready           ## the pure tests alone
 	$(PY) -m pytest -q tests/unit

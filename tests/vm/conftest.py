@@ -39,9 +39,7 @@ MODULES = (
 )
 
 #: Whatever a test may have left that the next one would see.
-_STATE = (
-    "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run /run/netns /etc/netns 2>&1"
-)
+_STATE = "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run/netns /run/netcompose /etc/netns 2>/dev/null"
 
 
 class Pool:
@@ -52,16 +50,23 @@ class Pool:
         self._machines: dict[int, Machine] = {}
         self._states: dict[int, str] = {}
         self.words: list[str] = []
+        self._failure = ""
 
     def machine(self, number: int) -> Machine:
         """Machine 1, 2, ...: named server4, server5, ... as the hosts of the examples."""
+        if self._failure:
+            # Another boot would only take its time.
+            pytest.fail(f"no machine started before, either: {self._failure}")
         if number not in self._machines:
             machine = Machine(f"server{number + 3}", segment=self.segment, number=number)
-            machine.start()
+            try:
+                machine.start()
+            except Exception as error:
+                self._failure = str(error)
+                raise
             self._machines[number] = machine
             machine.run(["modprobe", "-a", *MODULES], check=True)
             for card in ("eth0", "eth1"):
-                machine.run(["ip", "link", "set", card, "up"], check=True)
                 until(lambda card=card: _settled(machine, card))
             self.words.append(f"{machine.name} booted Linux {machine.release} in {machine.seconds:.1f} s")
             self._states[number] = _state(machine)

@@ -246,7 +246,16 @@ def _build(packages: Packages, folder: Path) -> None:
 def _unpack(package: Path, tree: Path, options: Sequence[str] = ()) -> None:
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacking:
         # Files may be old by their date, and lib/ is a symbolic link to usr/lib/.
-        argv = ["tar", "-x", "-C", tree, "--keep-directory-symlink", "--no-same-owner", "--delay-directory-restore"]
+        argv = [
+            "tar",
+            "-x",
+            "-C",
+            tree,
+            "--keep-directory-symlink",
+            "--no-same-owner",
+            "-p",
+            "--delay-directory-restore",
+        ]
         done = subprocess.run([*argv, *options], stdin=unpacking.stdout, capture_output=True, text=True)
     if done.returncode != 0 or unpacking.returncode != 0:
         raise NoImage(f"cannot unpack {package.name}: {done.stderr.strip()[-500:]}")
@@ -304,15 +313,20 @@ def _furnish(tree: Path) -> None:
     if not (tree / "var/run").exists():
         (tree / "var/run").symlink_to("/run")
     # Alternatives (update-alternatives(1)).
-    for name, target in (
-        ("usr/bin/awk", "mawk"),
-        *((f"usr/sbin/{name}", f"{name}-nft") for name in ("iptables", "ip6tables", "iptables-save", "ip6tables-save")),
-    ):
-        if (tree / target if "/" in target else (tree / name).parent / target).is_symlink() or (
-            (tree / name).parent / target
-        ).exists():
-            if not (tree / name).is_symlink():
-                (tree / name).symlink_to(target)
+    chosen = {
+        f"usr/sbin/{name}": f"{name}-nft" for name in ("iptables", "ip6tables", "iptables-save", "ip6tables-save")
+    }
+    for name, target in {"usr/bin/awk": "mawk", **chosen}.items():
+        (tree / name).symlink_to(target)
+    # For tests of hosts that are reached as a user who may become root.
+    (etc / "pam.d").mkdir(exist_ok=True)
+    for name in ("other", "sudo", "sudo-i"):
+        (etc / "pam.d" / name).write_text(
+            "".join(f"{kind} required pam_permit.so\n" for kind in ("auth", "account", "session", "password"))
+        )
+    (etc / "sudoers.d").mkdir(exist_ok=True)
+    (etc / "sudoers.d/tester").write_text("tester ALL=(ALL) NOPASSWD: ALL\n")
+    (etc / "sudoers.d/tester").chmod(0o440)
     for path in GUEST.iterdir():
         if path.is_file():
             target = tree / ("init" if path.name == "init" else f"usr/lib/netcompose-vm/{path.name}")

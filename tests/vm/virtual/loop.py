@@ -7,6 +7,7 @@ import os
 import selectors
 import socket
 import threading
+import traceback
 from collections.abc import Callable
 
 Callback = Callable[[], None]
@@ -62,14 +63,23 @@ class Loop:
             for key, events in self._selector.select():
                 if self._selector.get_map().get(key.fd) is not key:
                     continue
-                if callable(key.data):
-                    key.data()
-                    continue
-                readable, writable = key.data
-                if events & selectors.EVENT_WRITE:
-                    writable()
-                if events & selectors.EVENT_READ and key.fd in self._selector.get_map():
-                    readable()
+                try:
+                    self._call_back(key, events)
+                except Exception:
+                    # One connection is lost; without this thread all would be.
+                    traceback.print_exc()
+                    if key.fileobj != self._wake:
+                        self._selector.unregister(key.fileobj)
+
+    def _call_back(self, key: selectors.SelectorKey, events: int) -> None:
+        if callable(key.data):
+            key.data()
+            return
+        readable, writable = key.data
+        if events & selectors.EVENT_WRITE:
+            writable()
+        if events & selectors.EVENT_READ and key.fd in self._selector.get_map():
+            readable()
 
 
 LOOP = Loop()
@@ -97,19 +107,26 @@ class Segment:
         return theirs
 
     def _forward(self, port: socket.socket) -> None:
-        try:
-            # A few at a time, so that commands have their turn.
-            for _ in range(64):
+        # A few at a time, so that commands have their turn.
+        for _ in range(64):
+            try:
                 frame = port.recv(_FRAME)
-                if not frame:
-                    break
-                for other in self._ports:
-                    if other is not port:
-                        # Full or gone: a frame is lost, as on a cable.
-                        with contextlib.suppress(BlockingIOError, ConnectionError):
-                            other.send(frame)
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            self._ports.remove(port)
-            self._loop.remove(port)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._unplug(port)
+                return
+            for other in self._ports.copy():
+                if other is not port:
+                    try:
+                        other.send(frame)
+                    except BlockingIOError:
+                        # Full: a frame is lost, as on a cable.
+                        continue
+                    except OSError:
+                        # Its machine has been switched off, of which a socket of datagrams tells only now.
+                        self._unplug(other)
+
+    def _unplug(self, port: socket.socket) -> None:
+        self._ports.remove(port)
+        self._loop.remove(port)

@@ -4,8 +4,9 @@
         host.run(["ip", "link", "add", "link", "eth1", "name", "v10", "type", "vlan", "id", "10"], check=True)
 
 A machine boots the image of image.py in QEMU, emulated, so it needs neither root nor /dev/kvm, and takes some ten seconds.
-``eth0`` is for SSH alone: a private network of QEMU's that leads nowhere but from a port of 127.0.0.1 to the machine's sshd.
-``eth1`` is on a ``Segment`` with the other machines of the test. Both are there without an address.
+``eth0`` is for SSH alone: a private network of QEMU's (10.0.2.0/24) that leads nowhere but from a port of 127.0.0.1 to
+the machine's sshd (``ssh_port``, ``host_key``; put a key at /root/.ssh/authorized_keys, or at that of ``tester``, who may
+use sudo). ``eth1`` is up, without an address, on a ``Segment`` with the other machines of the test.
 
 ``run`` and ``popen`` are those of ``netcompose.transports.sandbox.Sandbox``, and so the helpers of tests/kernel work on a
 machine as on a throw-away host. Three things are made to fit: this interpreter (``sys.executable``) is the machine's
@@ -18,19 +19,16 @@ file and no port of a machine outside of its process but the one for SSH.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import io
 import json
 import os
+import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +38,8 @@ from typing import IO, Any
 from virtual import image as images
 from virtual.guest import agent as protocol
 from virtual.image import Image
-from virtual.loop import LOOP, Segment
+from virtual.loop import Segment
+from virtual.wire import Call, Wire
 
 ROOT = Path(__file__).parents[3]
 RELAY = Path(__file__).with_name("relay.py")
@@ -50,8 +49,10 @@ PACKAGE = "/usr/lib/netcompose-checkout"
 _PARTS = ("orchestrator/netcompose", "schemas", "topologies", "examples", "tests/kernel", "tests/vm")
 #: Seconds until the agent of a machine speaks. Ten on an idle computer.
 START_TIMEOUT = 120.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+
+
+#: What QEMU's private network gives to its only machine.
+_SSH_ADDRESS = "10.0.2.15"
 
 
 class Failed(Exception):
@@ -71,7 +72,9 @@ class Machine:
         self.segment = segment or Segment()
         self.seconds = 0.0
         self.release = ""
+        #: The port of 127.0.0.1 that leads to its sshd, and that server's public key.
         self.ssh_port = 0
+        self.host_key = ""
         self._shared: dict[Path, dict[str, tuple[int, int, int]]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
@@ -112,6 +115,8 @@ class Machine:
         # Its words go to a file without a name: a full pipe would stop it.
         self._console = tempfile.TemporaryFile()
         argv = [
+            # It may not outlive these tests, however they end (prctl(2), PR_SET_PDEATHSIG).
+            *("setpriv", "--pdeathsig", "KILL", "--"),
             *(QEMU, "-name", self.name, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(self.cpus)),
             *("-m", str(self.memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-kernel", found.kernel, "-initrd", found.initrd),
@@ -125,13 +130,6 @@ class Machine:
             *("-netdev", f"dgram,id=eth1,local.type=fd,local.str={segment.fileno()}"),
             *("-device", f"virtio-net-pci,netdev=eth1,mac={self.mac(1)},romfile="),
         ]
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -141,7 +139,6 @@ class Machine:
                 pass_fds=(wire_inside.fileno(), monitor_inside.fileno(), segment.fileno()),
                 # Ctrl-C is for the tests, which then close this.
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
         finally:
             for end in (wire_inside, monitor_inside, segment):
@@ -155,11 +152,18 @@ class Machine:
 
     def _configure(self) -> None:
         setup = f"""
+            ip addr add {_SSH_ADDRESS}/24 dev eth0; ip link set eth0 up; ip link set eth1 up
+            ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+            /usr/sbin/sshd -f /dev/null -o UsePAM=no -o UseDNS=no -o PidFile=none
             hostname {self.name}; echo {self.name} > /etc/hostname
             echo 127.0.1.1 {self.name} >> /etc/hosts
             mkdir -p {os.path.dirname(sys.executable)}; ln -sf /usr/bin/python3 {sys.executable}
         """
         self.run(["sh", "-ec", setup], check=True, cwd="/")
+        self.host_key = self.run(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"], check=True).stdout.strip()
+        forwards = self.monitor("human-monitor-command", **{"command-line": "info usernet"})
+        (port,) = re.findall(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", forwards)
+        self.ssh_port = int(port)
         self.push()
 
     def push(self) -> None:
@@ -335,6 +339,15 @@ class Machine:
             if "return" in answer:
                 return answer["return"]
 
+    def cable(self, plugged: bool, card: str = "eth1") -> None:
+        """Pull a card's cable, or put it back: its carrier goes and comes."""
+        self.monitor("set_link", name=card, up=plugged)
+
+    def restart(self) -> None:
+        """Power off and on: nothing of what was in its memory, and that is everything, is left."""
+        self.close()
+        self.start()
+
     def close(self) -> None:
         """End it at once, as if by the power switch. Can be called again."""
         process, self._process = self._process, None
@@ -363,178 +376,6 @@ def _empty_archive() -> bytes:
 
 
 _EMPTY_ARCHIVE = _empty_archive()
-
-
-class Wire:
-    """The connection to a machine's agent: frames of many commands on one virtio-serial port."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.hello = threading.Event()
-        self.greeting = b""
-        self.closed = False
-        self._sock = sock
-        self._sock.setblocking(False)
-        self._in, self._out = bytearray(), bytearray()
-        self._calls: dict[int, Call | _Relayed] = {}
-        self._number = 0
-        LOOP.call(lambda: LOOP.add(sock, self._readable))
-
-    def open(self, call: Call | _Relayed, kind: bytes, data: bytes) -> int:
-        """A new channel; anything for it is then given to ``call``, in the loop's thread. From any thread."""
-        # Only tests' threads and the loop's get here, one statement each: numbers are drawn by the interpreter's lock.
-        self._number = number = self._number + 1
-        self._calls[number] = call
-        self.send(number, kind, data)
-        return number
-
-    def send(self, channel: int, kind: bytes, data: bytes = b"") -> None:
-        """From any thread."""
-        frame = protocol.HEAD.pack(channel, kind, len(data)) + data
-        LOOP.call(lambda: self._push(frame))
-
-    def relay(self, sock: socket.socket, asked: bytes) -> None:
-        """A command whose input and output are frames on ``sock``; it is killed when that is closed."""
-        _Relayed(self, sock, asked)
-
-    def forget(self, channel: int) -> None:
-        self._calls.pop(channel, None)
-
-    def close(self) -> None:
-        """From any thread."""
-        LOOP.call(self._close)
-
-    def _close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            LOOP.remove(self._sock)
-            for call in list(self._calls.values()):
-                call.lost()
-
-    def _push(self, data: bytes) -> None:
-        if not self.closed:
-            self._out += data
-            self._writable()
-
-    def _writable(self) -> None:
-        try:
-            while self._out:
-                del self._out[: self._sock.send(self._out[: 1 << 18])]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._close()
-            return
-        LOOP.want(self._sock, self._readable, self._writable if self._out else None)
-
-    def _readable(self) -> None:
-        try:
-            data = self._sock.recv(1 << 18)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._close()
-            return
-        self._in += data
-        while len(self._in) >= protocol.HEAD.size:
-            channel, kind, length = protocol.HEAD.unpack_from(self._in)
-            end = protocol.HEAD.size + length
-            if len(self._in) < end:
-                return
-            content = bytes(self._in[protocol.HEAD.size : end])
-            del self._in[:end]
-            if kind == protocol.HELLO:
-                self.greeting = content
-                self.hello.set()
-            elif call := self._calls.get(channel):
-                call.frame(kind, content)
-
-
-class Call:
-    """One command or file, waited for by the thread that started it."""
-
-    def __init__(self, wire: Wire, kind: bytes, asked: dict[str, Any]) -> None:
-        self.output, self.errors = bytearray(), bytearray()
-        self.status: int | None = None
-        self.late = False
-        self._done = threading.Event()
-        self._open = {protocol.OUTPUT_END, protocol.ERROR_END, protocol.EXIT}
-        self._wire = wire
-        self._channel = wire.open(self, kind, json.dumps(asked).encode())
-
-    def finish(self, data: bytes | None, timeout: float | None) -> Call:
-        """Give it its input and wait for its end; ``status`` is None if it did not come, and ``late`` if it was in vain."""
-        for start in range(0, len(data or b""), 1 << 16):
-            self._wire.send(self._channel, protocol.INPUT, (data or b"")[start : start + (1 << 16)])
-        self._wire.send(self._channel, protocol.INPUT_END)
-        try:
-            self.late = not self._done.wait(timeout)
-        except BaseException:
-            self._wire.send(self._channel, protocol.KILL)
-            raise
-        if self.late:
-            self._wire.send(self._channel, protocol.KILL)
-            self.status = None
-        self._wire.forget(self._channel)
-        return self
-
-    def frame(self, kind: bytes, data: bytes) -> None:
-        if kind == protocol.OUTPUT:
-            self.output += data
-        elif kind == protocol.ERROR:
-            self.errors += data
-        elif kind == protocol.EXIT:
-            self.status = int(data)
-        self._open.discard(kind)
-        if not self._open:
-            self._done.set()
-
-    def lost(self) -> None:
-        """The machine is gone."""
-        self.status = None
-        self._done.set()
-
-
-class _Relayed:
-    """A command that a program here stands for (relay.py): frames are passed on both ways."""
-
-    def __init__(self, wire: Wire, sock: socket.socket, asked: bytes) -> None:
-        self._wire, self._sock = wire, sock
-        self._in = bytearray()
-        self._open = {protocol.OUTPUT_END, protocol.ERROR_END, protocol.EXIT}
-        self._channel = wire.open(self, protocol.START, asked)
-        LOOP.call(lambda: LOOP.add(sock, self._readable))
-
-    def frame(self, kind: bytes, data: bytes) -> None:
-        # The relay writes to whoever reads its output, who may be slow: this is the one place where the loop waits for it.
-        with contextlib.suppress(OSError):
-            self._sock.sendall(protocol.HEAD.pack(0, kind, len(data)) + data)
-        self._open.discard(kind)
-        if not self._open:
-            self._wire.forget(self._channel)
-
-    def lost(self) -> None:
-        LOOP.remove(self._sock)
-
-    def _readable(self) -> None:
-        try:
-            data = self._sock.recv(1 << 16)
-        except OSError:
-            data = b""
-        if not data:
-            LOOP.remove(self._sock)
-            if self._open:
-                self._wire.send(self._channel, protocol.KILL)
-            return
-        self._in += data
-        while len(self._in) >= protocol.HEAD.size:
-            _, kind, length = protocol.HEAD.unpack_from(self._in)
-            end = protocol.HEAD.size + length
-            if len(self._in) < end:
-                return
-            self._wire.send(self._channel, kind, bytes(self._in[protocol.HEAD.size : end]))
-            del self._in[:end]
 
 
 def missing() -> str:

@@ -24,6 +24,18 @@ HELLO, OUTPUT, ERROR, OUTPUT_END, ERROR_END, EXIT = b"h", b"o", b"r", b"O", b"R"
 _CHUNK = 65536
 
 
+def frames(received: bytearray):
+    """Take the frames that are there whole out of what was received: channel, type, data of each."""
+    while len(received) >= HEAD.size:
+        channel, kind, length = HEAD.unpack_from(received)
+        end = HEAD.size + length
+        if len(received) < end:
+            return
+        content = bytes(received[HEAD.size : end])
+        del received[:end]
+        yield channel, kind, content
+
+
 class Command:
     """One running command, and what is still to be written to it."""
 
@@ -66,13 +78,7 @@ class Agent:
         if not data:
             raise SystemExit(0)
         self.received += data
-        while len(self.received) >= HEAD.size:
-            channel, kind, length = HEAD.unpack_from(self.received)
-            end = HEAD.size + length
-            if len(self.received) < end:
-                return
-            content = bytes(self.received[HEAD.size : end])
-            del self.received[:end]
+        for channel, kind, content in frames(self.received):
             self.handle(channel, kind, content)
 
     def handle(self, channel: int, kind: bytes, data: bytes) -> None:
