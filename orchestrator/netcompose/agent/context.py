@@ -9,7 +9,7 @@ from typing import Sequence
 from netcompose.agent import rundir
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces, prepare_directory
-from netcompose.agent.kernel.netlink import GONE
+from netcompose.agent.kernel.netlink import GONE, Socket
 from netcompose.agent.snapshot import Snapshot
 from netcompose.planner.plan import Change
 from netcompose.resources.names import doomed_group, group, netns_name
@@ -103,6 +103,17 @@ class Context:
             if link.group == doomed and link.name not in names
         ]
         socket.send(spared)
+        try:
+            self._remove_group(socket, names, doomed)
+        except OSError:
+            # Nothing is doomed any more: what was to go may be all that a rollback finds of it.
+            socket.send([rtnl.change_link(ours, name=name) for name in names])
+            raise
+        for name in names:
+            self._bridges.pop(name, None)
+
+    @staticmethod
+    def _remove_group(socket: Socket, names: list[str], doomed: int) -> None:
         marks = [rtnl.change_link(rtnl.link_attributes(group=doomed), name=name) for name in names]
         found = 0
         while marks:
@@ -115,8 +126,6 @@ class Context:
             marks = marks[sent:]
         if found:
             socket.request(rtnl.delete_group(doomed))
-        for name in names:
-            self._bridges.pop(name, None)
 
     def remember(self, **made: bool) -> None:
         """Note what was made for the host as a whole, so that the last topology takes it back."""

@@ -12,7 +12,7 @@ from netcompose.agent.kernel.namespaces import HOST, Namespaces
 from netcompose.agent.kernel.netlink import Socket
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Child, ParentFacts
-from netcompose.resources.names import SHARED, owner_of, users
+from netcompose.resources.names import SHARED, group, owner_of, users
 
 #: What an interface is of a master of this kind; others ("a part of") are named by their kind.
 _PARTS = {"bridge": "a port of bridge", "bond": "a slave of bond", "team": "a port of team"}
@@ -85,7 +85,8 @@ def _child(link: Union[rtnl.Link, stacked.Child], where: str) -> Child:
 
 
 def _vlan(link: rtnl.Link) -> Child:
-    owner = owner_of(link.alias) or ("", "")
+    # The group alone is what a run that was killed left of one of ours.
+    owner = owner_of(link.alias) or ((SHARED, "vlan/" + link.name) if link.group == group(SHARED) else ("", ""))
     using = users(link.altnames, owner[1]) if owner[0] == SHARED else ()
     return Child(link.kind, link.name, str(stacked.read_vlan(link.info)), "", "", *owner, users=using, mtu=link.mtu)
 

@@ -27,7 +27,7 @@ class VlanKind:
         """Those that this topology uses. One without any user was left by a run that was killed between two
         messages."""
         for link in snapshot.stacks[""].links:
-            id = _id(link)
+            id = _id(link) if link.kind == "vlan" else ""
             if not id:
                 continue
             snapshot.taken.add(("", link.ifindex))
@@ -87,17 +87,17 @@ class VlanKind:
 
 
 def _id(link: rtnl.Link) -> str:
-    """The resource that a shared interface's mark names; by its name if the alias was cleared."""
+    """The resource that a VLAN's mark names if it is a shared one; by its name if the alias was cleared."""
     owner = owner_of(link.alias) if link.alias else None
     if owner is not None:
         return owner[1] if owner[0] == SHARED else ""
-    return "vlan/" + link.name if link.kind == "vlan" and link.group == group(SHARED) else ""
+    return "vlan/" + link.name if link.group == group(SHARED) else ""
 
 
 def _live(context: Context, resource: Vlan) -> Optional[rtnl.Link]:
     """The interface as it was when the run began, if anybody uses it."""
     for link in context.snapshot.stacks[""].links:
-        if _id(link) == resource.id and users(link.altnames, resource.id):
+        if link.kind == "vlan" and _id(link) == resource.id and users(link.altnames, resource.id):
             return link
     return None
 
