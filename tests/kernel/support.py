@@ -171,7 +171,8 @@ def inventory(host: Sandbox, topology: str) -> Inventory:
         found[path.removeprefix(prefix).replace("/", " ")] = Seen(state)
     processes: dict[str, list[str]] = {}
     for line in run(host, "ps", "-eo", "comm:32=,pid=,lstart=,args=").splitlines():
-        if not line.startswith("ps "):
+        # A virtual machine has the kernel's own threads as well, in brackets.
+        if not line.startswith("ps ") and not line.endswith("]"):
             processes.setdefault(line.split()[0], []).append(line)
     found.update({f"process {name}": Seen(lines) for name, lines in processes.items()})
     return found

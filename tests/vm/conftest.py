@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import json
 import os
@@ -39,7 +40,7 @@ MODULES = (
 )
 
 #: Whatever a test may have left that the next one would see.
-_STATE = "ip -d -j link; ip -j addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls /run/netns /run/netcompose /etc/netns 2>/dev/null"
+_STATE = "ip -d link; ip addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls -d /run/netns/* /run/netcompose /etc/netns 2>/dev/null"
 
 
 class Pool:
@@ -76,11 +77,11 @@ class Pool:
         """A machine that is not as after its start is switched off: the next test that wants it has a new one."""
         for number, machine in list(self._machines.items()):
             try:
-                same = _state(machine) == self._states[number]
-            except Exception:
-                same = False
-            if not same:
-                self.words.append(f"{machine.name} was not left as it was, and was switched off")
+                different = _difference(self._states[number], _state(machine))
+            except Exception as error:
+                different = str(error)
+            if different:
+                self.words.append(f"{machine.name} was not left as it was, and was switched off:\n{different}")
                 machine.close()
                 del self._machines[number]
 
@@ -91,6 +92,12 @@ class Pool:
 
 def _state(machine: Machine) -> str:
     return str(machine.run(["sh", "-c", _STATE], timeout=20).stdout)
+
+
+def _difference(before: str, after: str) -> str:
+    """The lines that came and went, a few of them."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return "\n".join(line[:300] for line in list(lines)[2:12])
 
 
 def _settled(machine: Machine, card: str) -> bool:

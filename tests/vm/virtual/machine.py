@@ -120,7 +120,10 @@ class Machine:
             *(QEMU, "-name", self.name, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(self.cpus)),
             *("-m", str(self.memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-kernel", found.kernel, "-initrd", found.initrd),
-            *("-append", "console=ttyS0 panic=-1 mitigations=off nokaslr quiet loglevel=4"),
+            *(
+                "-append",
+                "console=ttyS0 panic=-1 mitigations=off nokaslr quiet loglevel=4 ifb.numifbs=0 dummy.numdummies=0",
+            ),
             *("-serial", "stdio", "-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=agent,fd={wire_inside.fileno()}"),
             *("-device", f"virtserialport,chardev=agent,name={protocol.PORT}"),
