@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import shutil
@@ -58,8 +59,9 @@ def resources(host):
 
 
 def listed(host):
-    """The cached agents on a host."""
-    return host.run("sh", "-c", f"ls {CACHE} 2>/dev/null; true").split()
+    """The cached agents on a host, and files of others, without what a Python has compiled of them."""
+    names = host.run("sh", "-c", f"ls {CACHE} 2>/dev/null; true").split()
+    return [name for name in names if not name.endswith(".code")]
 
 
 @contextlib.contextmanager
@@ -104,6 +106,7 @@ def test_the_agent_is_sent_once_and_a_warm_contact_takes_two_round_trips(site):
     data = site["server1"].run("cat", f"{CACHE}/{name}")
     assert hashlib.sha256(data.encode()).hexdigest() + ".bundle" == name
     assert site["server1"].run("stat", "-c", "%a %U", CACHE, f"{CACHE}/{name}") == "700 root\n600 root\n"
+    assert site["server1"].run("sh", "-c", f"stat -c '%a %U' {CACHE}/*.code") == "600 root\n"
 
 
 def test_a_bundle_that_is_not_what_its_name_says_never_runs(site):
@@ -115,6 +118,30 @@ def test_a_bundle_that_is_not_what_its_name_says_never_runs(site):
     assert contact(site, COUNT).stdout == "False 1 2 True\n"
     assert site["server1"].run("cat", f"{CACHE}/{name}") == data
     assert contact(site, COUNT).stdout == "True 1 1 False\n"
+
+
+def test_compiled_code_that_is_cut_off_or_of_another_bundle_never_runs(site):
+    contact(site, COUNT)
+    host = site["server1"]
+    code = host.run("sh", "-c", f"echo {CACHE}/*.code").strip()
+
+    def whole():
+        """Code is kept behind its digest, which also has the name of its bundle."""
+        content = base64.b64decode(host.run("base64", code))
+        name = Path(code).name.partition(".")[0].encode()
+        return len(content) > 10000 and content[:64].decode() == hashlib.sha256(name + content[64:]).hexdigest()
+
+    assert whole()
+    for harm in (
+        "truncate -s -100 {0}",
+        "truncate -s 70 {0}",
+        "truncate -s 0 {0}",
+        "tr a b < {0} > {0}.x; mv {0}.x {0}",
+    ):
+        host.shell(harm.format(code))
+        assert not whole()
+        assert contact(site, COUNT).stdout == "True 1 1 False\n"
+        assert whole()
 
 
 def test_a_bundle_that_is_changed_on_the_way_is_refused(site):
