@@ -158,6 +158,22 @@ except ProtocolError as error: print(error.message)
     assert listed(site["server1"]) == []
 
 
+def test_an_agent_of_another_version_is_noticed(site):
+    code = """
+from netcompose.transports.ssh import bundle
+from netcompose.errors import ProtocolError
+import json, netcompose
+sources = json.loads(bundle.installed().data)
+sources["netcompose/__init__.py"] = sources["netcompose/__init__.py"].replace(netcompose.__version__, "9.9.9")
+other = bundle.pack(sources)
+bundle.installed = lambda: other
+try: ssh.connect(target)
+except ProtocolError as error: print(error.message)
+"""
+    assert "host server1: its agent is of version 9.9.9, this netcompose is" in contact(site, code).stdout
+    wait_until(lambda: not site["server1"].agents())
+
+
 def test_old_agents_are_pruned_and_files_of_others_are_not(site):
     names = [f"{number:064x}.bundle" for number in range(1, 6)]
     site["server1"].shell(f"mkdir -m 700 {CACHE}; cd {CACHE}; touch mine.txt")

@@ -77,11 +77,13 @@ def _by_command(host: str, hop: Hop) -> Any:
 
 def _direct(host: str, hop: Hop, keepalive: float, deadline: Deadline) -> socket.socket:
     last: OSError | None = None
-    for family, kind, protocol, _, address in _resolve(host, hop, deadline):
+    found = _resolve(host, hop, deadline)
+    for number, (family, kind, protocol, _, address) in enumerate(found):
         sock = None
         try:
             sock = Socket(family, kind | socket.SOCK_CLOEXEC, protocol)
-            sock.settimeout(_left(host, hop, deadline))
+            # One address that is silent leaves time for the others.
+            sock.settimeout(_left(host, hop, deadline) / (len(found) - number))
             sock.connect(address)
         except OSError as error:
             if sock is not None:
