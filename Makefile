@@ -12,6 +12,7 @@ demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, p
 
 test: $(VENV)/ready           ## lint, types, and the whole suite
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
+		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
 		iptables:iptables dockerd:docker.io docker-compose:docker-compose \
 		qemu-system-x86_64:qemu-system-x86 ssh-keygen:openssh-client

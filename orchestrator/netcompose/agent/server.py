@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Any, Callable, Mapping, Protocol, Sequence
+from typing import Any, Callable, Mapping, Optional, Protocol, Sequence
 
 from netcompose.agent.protocol import (
     Channel,
@@ -20,6 +20,9 @@ from netcompose.planner.serialise import change_from_data
 from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
 
 Progress = Callable[[int, int, str], None]
+
+#: Seconds that a request may take to arrive, once it has begun, if silence counts.
+_FRAME_TIMEOUT = 600.0
 
 
 class Served(Protocol):
@@ -49,8 +52,11 @@ class Cancelled(BaseException):
     """
 
 
-def serve(agent: Served, read_fd: int, write_fd: int) -> None:
+def serve(agent: Served, read_fd: int, write_fd: int, silence: Optional[float] = None) -> None:
     """Answer requests until the controller closes its end or a signal asks to stop, then close the agent.
+
+    After ``silence`` seconds without a request or a sign of life the controller counts as gone as well: one whose cable
+    was cut closes nothing.
 
     Closing gives the lock back and rolls an unconfirmed apply back; that is the agent's own part. A controller that
     goes away while changes are made is noticed at the next step of progress.
@@ -59,9 +65,11 @@ def serve(agent: Served, read_fd: int, write_fd: int) -> None:
     before = _stop_on_signals()
     try:
         channel.announce()
-        while True:
-            _answer(agent, channel, channel.receive())
-    except (StreamEnded, Cancelled, KeyboardInterrupt):
+        while silence is None or channel.readable(silence):
+            request = channel.receive(None if silence is None else _FRAME_TIMEOUT)
+            if request:
+                _answer(agent, channel, request)
+    except (StreamEnded, TimeoutError, Cancelled, KeyboardInterrupt):
         pass
     finally:
         # What is being put back now is not to be disturbed by a second Ctrl-C.

@@ -32,7 +32,7 @@ def _saved(args: argparse.Namespace) -> int:
         sys.stdout.write("The plan has no changes.\n")
         return 0
     with (
-        common.reach(sorted({change.host for change in plan.changes})) as executor,
+        common.reach(sorted({change.host for change in plan.changes}), args) as executor,
         executor.locked(plan.topology, common.owner("apply", plan.topology)),
     ):
         refuse_stale(plan, executor.observe(plan.topology))

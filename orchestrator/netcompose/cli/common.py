@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netcompose.planner.plan import Plan
     from netcompose.resources import ExecTarget, Observation
     from netcompose.topology.model import Container, Topology
+    from netcompose.transports.base import Connection
 
 DEFAULT_FILE = "topology.yaml"
 
@@ -63,13 +64,19 @@ def refuse_unsupported(topology: Topology) -> None:
 
 
 @contextlib.contextmanager
-def reach(hosts: list[str]) -> Iterator[Executor]:
-    """Connections to hosts, closed at the end."""
+def reach(hosts: list[str], args: argparse.Namespace, topology: Topology | None = None) -> Iterator[Executor]:
+    """Connections to hosts, closed at the end. Without a topology a name stands for this machine."""
+    from netcompose.cli.connections import connect
     from netcompose.executor.run import Executor
-    from netcompose.transports import local
+    from netcompose.topology.model import Host
 
-    connections = {host: local.connect(host) for host in hosts}
+    known = topology.hosts if topology is not None else {}
+    connections: dict[str, Connection] = {}
     try:
+        for host in hosts:
+            connections[host] = connect(
+                known.get(host) or Host(name=host, path=("hosts", host)), accept_new=args.accept_new_host_keys
+            )
         yield Executor(connections)
     finally:
         for connection in connections.values():
@@ -124,7 +131,7 @@ def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Execut
     topology = load_topology(args)
     refuse_unsupported(topology)
     with (
-        reach(hosts_of(args, topology)) as executor,
+        reach(hosts_of(args, topology), args, topology) as executor,
         executor.locked(topology.name, owner(command, topology.name)),
     ):
         yield executor, make(executor, topology)

@@ -11,7 +11,10 @@ from netcompose.cli import common
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No options of its own."""
+    """What to do with them."""
+    parser.add_argument(
+        "action", nargs="?", choices=["clean"], help="clean: remove what netcompose keeps on them (the cached agent)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -20,11 +23,15 @@ def run(args: argparse.Namespace) -> int:
     from netcompose.views.hosts import HostRow, hosts_json, hosts_text
 
     output = common.output_of(args, "text", "json")
-    hosts, name = args.host or ["local"], "netcompose"
+    topology, hosts, name = None, args.host or ["local"], "netcompose"
     if args.file is not None or os.path.exists(common.DEFAULT_FILE):
         topology = common.load_topology(args)
         hosts, name = common.hosts_of(args, topology), topology.name
-    with common.reach(hosts) as executor:
+    if args.action == "clean":
+        from netcompose.cli import hosts_clean
+
+        return hosts_clean.run(args, topology)
+    with common.reach(hosts, args, topology) as executor:
         live = executor.observe(name)
         features = executor.features()
         rows = [HostRow(host, facts=replace(live[host].facts, features=features[host])) for host in live]

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     output = common.output_of(args, "text", "json")
     topology = common.load_topology(args)
     rows = []
-    with common.reach(common.hosts_of(args, topology)) as executor:
+    with common.reach(common.hosts_of(args, topology), args, topology) as executor:
         live = executor.observe(topology.name)
         states = executor.states(topology.name)
         for host, observation in live.items():

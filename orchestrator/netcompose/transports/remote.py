@@ -1,4 +1,4 @@
-"""An agent at the other end of a stream: the sandbox's now, one behind SSH later."""
+"""An agent at the other end of a stream: the sandbox's, or one behind SSH."""
 
 from __future__ import annotations
 
@@ -34,9 +34,12 @@ class RemoteAgent:
     One request at a time. After ``HostUnreachable`` or ``ProtocolError`` the connection is of no further use.
     """
 
-    def __init__(self, host: str, stream: Stream, *, start_timeout: float = START_TIMEOUT) -> None:
+    def __init__(
+        self, host: str, stream: Stream, *, start_timeout: float = START_TIMEOUT, answer_timeout: float = ANSWER_TIMEOUT
+    ) -> None:
         """Wait for the agent's first word; raises ``HostUnreachable`` with what came instead."""
         self.host = host
+        self._answer_timeout = answer_timeout
         self._channel = Channel(stream)
         self._last = 0
         self._open = True
@@ -56,8 +59,9 @@ class RemoteAgent:
             raise
 
     def _call(
-        self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float = ANSWER_TIMEOUT
+        self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float | None = None
     ) -> Any:
+        timeout = self._answer_timeout if timeout is None else timeout
         if not self._open:
             raise HostUnreachable(f"host {self.host}: the connection is closed")
         self._last += 1
@@ -153,7 +157,7 @@ class RemoteAgent:
         data = [{"target": to_data(target), "argv": list(argv)} for target, argv in jobs]
         params = {"topology": topology, "jobs": data, "timeout": timeout}
         # The agent watches the commands' own time; this is for an agent that does not.
-        patience = timeout * (1 + len(jobs) // SIDE_BY_SIDE) + ANSWER_TIMEOUT
+        patience = timeout * (1 + len(jobs) // SIDE_BY_SIDE) + self._answer_timeout
         answers = self._call("run_many", params, timeout=patience)
         return [
             (int(item["status"]), bytes_from_data(item["stdout"]), bytes_from_data(item["stderr"])) for item in answers
