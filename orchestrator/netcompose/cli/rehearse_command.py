@@ -44,16 +44,15 @@ def run(args: argparse.Namespace) -> int:
                         raise KeyboardInterrupt from None
                     raise
                 ways += measure(sandbox.connection, made.desired, host)
-    cells = [matrix.Cell(w.source, w.target, w.how, w.family, w.promised, w.measured) for w in ways]
     if output == "json":
-        sys.stdout.write(matrix.matrix_json(cells))
+        sys.stdout.write(matrix.matrix_json(ways))
     elif output == "markdown":
-        sys.stdout.write(matrix.matrix_markdown(cells))
+        sys.stdout.write(matrix.matrix_markdown(ways))
     else:
         from netcompose.cli.terminal import wants_colour
 
-        sys.stdout.write(matrix.matrix_text(cells, colour=wants_colour(sys.stdout)))
-    return 1 if matrix.differing(cells) else 0
+        sys.stdout.write(matrix.matrix_text(ways, colour=wants_colour(sys.stdout)))
+    return 1 if matrix.differing(ways) else 0
 
 
 def _possible(executor: Executor, topology: Topology) -> Topology:

@@ -5,26 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netcompose.compiler.compile import Desired
 from netcompose.compiler.reachability import Promise, promised
 from netcompose.errors import CommandFailed
 from netcompose.resources import ExecTarget
+from netcompose.resources.way import Way
 from netcompose.transports.base import Connection
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way from one container to another and what came of it. ``how`` is ``address`` or ``name``, ``family`` 4
-    or 6. With several addresses of a family, one that is not as promised makes the way differ."""
-
-    source: str
-    target: str
-    how: str
-    family: int
-    promised: bool
-    measured: bool
 
 
 def measure(connection: Connection, desired: Desired, host: str) -> list[Way]:

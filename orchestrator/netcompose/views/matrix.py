@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from netcompose.resources.way import Way
 from netcompose.views.jsontext import json_text
 from netcompose.views.terminal import Paint, count, fold_names, natural_key, printable
 
@@ -22,54 +22,42 @@ _LEGEND = {
 _SINGLE = 16
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One way from one container to another. ``how`` is ``address`` or ``name``; ``family`` is 4 or 6."""
-
-    source: str
-    target: str
-    how: str
-    family: int
-    promised: bool
-    measured: bool
-
-
-def differing(cells: Sequence[Cell]) -> list[Cell]:
+def differing(ways: Sequence[Way]) -> list[Way]:
     """The ways that are not as promised, by source and target."""
-    return sorted((cell for cell in cells if cell.promised != cell.measured), key=_order)
+    return sorted((way for way in ways if way.promised != way.measured), key=_order)
 
 
-def matrix_text(cells: Sequence[Cell], *, colour: bool = False) -> str:
+def matrix_text(ways: Sequence[Way], *, colour: bool = False) -> str:
     """The grid (rows reach columns), its legend, and every difference in words.
 
     More than 16 containers are folded: those that reach, and are reached by, the same others are one row.
     """
-    if not cells:
+    if not ways:
         return "Nothing to measure: no container reaches another by a network or a link.\n"
     paint = Paint(colour)
-    symbols = _symbols(cells)
+    symbols = _symbols(ways)
     blocks = [_grid_text(symbols, paint)]
-    partly = _partly_lines(cells, symbols)
+    partly = _partly_lines(ways, symbols)
     if partly:
         blocks.append("\n".join(["As promised, not in every way:", *("  " + line for line in partly)]))
-    wrong = differing(cells)
+    wrong = differing(ways)
     if wrong:
         head = paint(f"{count(len(wrong), 'difference')} from what the topology promises:", "bold", "red")
         blocks.append("\n".join([head, *("  " + line for line in difference_words(wrong))]))
     else:
-        blocks.append(paint(f"{count(len(cells), 'measurement')}, all as the topology promises.", "green"))
+        blocks.append(paint(f"{count(len(ways), 'measurement')}, all as the topology promises.", "green"))
     return "\n\n".join(blocks) + "\n"
 
 
-def matrix_markdown(cells: Sequence[Cell]) -> str:
+def matrix_markdown(ways: Sequence[Way]) -> str:
     """The grid as a table, differences as a list."""
     from netcompose.views.plan_markdown import escape
 
-    symbols = _symbols(cells)
+    symbols = _symbols(ways)
     classes = _classes(symbols)
     names = [escape(fold_names(members, most=4)) for members in classes]
     text = "### Reachability\n\n"
-    if cells:
+    if ways:
         numbers = [str(i) for i in range(1, len(classes) + 1)]
         text += "| from \\ to | " + " | ".join(numbers) + " |\n|---|" + ":-:|" * len(classes) + "\n"
         for number, (name, row) in enumerate(zip(names, classes, strict=True), 1):
@@ -77,26 +65,26 @@ def matrix_markdown(cells: Sequence[Cell]) -> str:
             text += f"| {number} {name} | " + " | ".join(marks) + " |\n"
         used = set(symbols.values())
         text += "\n" + ", ".join(f"`{symbol}` {words}" for symbol, words in _LEGEND.items() if symbol in used) + "\n\n"
-    wrong = differing(cells)
+    wrong = differing(ways)
     if not wrong:
-        return text + f"{count(len(cells), 'measurement')}, all as the topology promises.\n"
+        return text + f"{count(len(ways), 'measurement')}, all as the topology promises.\n"
     text += f"**{count(len(wrong), 'difference')} from what the topology promises:**\n\n"
     return text + "".join(f"- {escape(line)}\n" for line in difference_words(wrong))
 
 
-def matrix_json(cells: Sequence[Cell]) -> str:
-    """``{"cells": [...], "differences": [...]}``; cells have the names of :class:`Cell`."""
-    ordered = sorted(cells, key=_order)
+def matrix_json(ways: Sequence[Way]) -> str:
+    """``{"cells": [...], "differences": [...]}``; cells have the names of :class:`Way`."""
+    ordered = sorted(ways, key=_order)
     return json_text(
         {"cells": [_data(c) for c in ordered], "differences": [_data(c) for c in ordered if c.promised != c.measured]}
     )
 
 
-def difference_words(cells: Sequence[Cell]) -> list[str]:
+def difference_words(ways: Sequence[Way]) -> list[str]:
     """``web1 does not reach db by name over IPv4 and IPv6, although it is promised``: one line per pair and verdict."""
-    groups: dict[tuple[str, str, bool], list[Cell]] = {}
-    for cell in sorted(cells, key=_order):
-        groups.setdefault((cell.source, cell.target, cell.measured), []).append(cell)
+    groups: dict[tuple[str, str, bool], list[Way]] = {}
+    for way in sorted(ways, key=_order):
+        groups.setdefault((way.source, way.target, way.measured), []).append(way)
     lines = []
     for (source, target, measured), members in groups.items():
         verb = "reaches" if measured else "does not reach"
@@ -105,46 +93,46 @@ def difference_words(cells: Sequence[Cell]) -> list[str]:
     return lines
 
 
-def _order(cell: Cell) -> tuple[object, ...]:
-    return natural_key(cell.source), natural_key(cell.target), cell.how, cell.family
+def _order(way: Way) -> tuple[object, ...]:
+    return natural_key(way.source), natural_key(way.target), way.how, way.family
 
 
-def _data(cell: Cell) -> dict[str, object]:
+def _data(way: Way) -> dict[str, object]:
     return {
-        "source": cell.source,
-        "target": cell.target,
-        "how": cell.how,
-        "family": cell.family,
-        "promised": cell.promised,
-        "measured": cell.measured,
+        "source": way.source,
+        "target": way.target,
+        "how": way.how,
+        "family": way.family,
+        "promised": way.promised,
+        "measured": way.measured,
     }
 
 
-def _ways(cells: Sequence[Cell]) -> str:
+def _ways(ways: Sequence[Way]) -> str:
     by_how: dict[str, list[str]] = {}
-    for cell in cells:
-        by_how.setdefault(cell.how, []).append(f"IPv{cell.family}")
+    for way in ways:
+        by_how.setdefault(way.how, []).append(f"IPv{way.family}")
     return " and ".join(f"by {how} over {' and '.join(sorted(set(by_how[how])))}" for how in sorted(by_how))
 
 
-def _symbols(cells: Sequence[Cell]) -> dict[tuple[str, str], str]:
+def _symbols(ways: Sequence[Way]) -> dict[tuple[str, str], str]:
     """What one character can say of each ordered pair; a difference outweighs everything."""
-    ways: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        ways.setdefault((cell.source, cell.target), []).append(cell)
-    return {pair: _symbol(members) for pair, members in ways.items()}
+    by_pair: dict[tuple[str, str], list[Way]] = {}
+    for way in ways:
+        by_pair.setdefault((way.source, way.target), []).append(way)
+    return {pair: _symbol(members) for pair, members in by_pair.items()}
 
 
-def _symbol(cells: Sequence[Cell]) -> str:
-    if any(cell.promised and not cell.measured for cell in cells):
+def _symbol(ways: Sequence[Way]) -> str:
+    if any(way.promised and not way.measured for way in ways):
         return LOST
-    if any(cell.measured and not cell.promised for cell in cells):
+    if any(way.measured and not way.promised for way in ways):
         return EXTRA
-    reached = [cell.measured for cell in cells]
+    reached = [way.measured for way in ways]
     if all(reached) or not any(reached):
         return REACHES if all(reached) else APART
     # The ordinary case between routed segments: names are known on one's own networks only.
-    return ADDRESS if all(cell.measured == (cell.how == "address") for cell in cells) else PARTLY
+    return ADDRESS if all(way.measured == (way.how == "address") for way in ways) else PARTLY
 
 
 def _names(symbols: dict[tuple[str, str], str]) -> list[str]:
@@ -208,14 +196,16 @@ def _grid_text(symbols: dict[tuple[str, str], str], paint: Paint) -> str:
     return "\n".join([*digits, "", *legend])
 
 
-def _partly_lines(cells: Sequence[Cell], symbols: dict[tuple[str, str], str]) -> list[str]:
+def _partly_lines(ways: Sequence[Way], symbols: dict[tuple[str, str], str]) -> list[str]:
     """``reached by address over IPv4 only: ...`` with the pairs that have it in common."""
-    ways: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        if symbols[cell.source, cell.target] == PARTLY and cell.measured:
-            ways.setdefault((cell.source, cell.target), []).append(cell)
+    by_pair: dict[tuple[str, str], list[Way]] = {}
+    for way in ways:
+        if symbols[way.source, way.target] == PARTLY and way.measured:
+            by_pair.setdefault((way.source, way.target), []).append(way)
     common: dict[str, dict[str, list[str]]] = {}
-    for (source, target), members in sorted(ways.items(), key=lambda i: (natural_key(i[0][0]), natural_key(i[0][1]))):
+    for (source, target), members in sorted(
+        by_pair.items(), key=lambda i: (natural_key(i[0][0]), natural_key(i[0][1]))
+    ):
         common.setdefault(_ways(members), {}).setdefault(source, []).append(target)
     lines = []
     for how, sources in sorted(common.items()):

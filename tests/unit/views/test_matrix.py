@@ -2,13 +2,14 @@ import json
 import re
 from dataclasses import replace
 
-from netcompose.views.matrix import Cell, differing, matrix_json, matrix_markdown, matrix_text
+from netcompose.resources.way import Way
+from netcompose.views.matrix import differing, matrix_json, matrix_markdown, matrix_text
 
 
-def cells(names: list[str], reaches: object = lambda a, b: True, families: tuple[int, ...] = (4, 6)) -> list[Cell]:
+def ways(names: list[str], reaches: object = lambda a, b: True, families: tuple[int, ...] = (4, 6)) -> list[Way]:
     """Every pair in every way, measured as promised."""
     return [
-        Cell(a, b, how, family, reaches(a, b), reaches(a, b))  # type: ignore[operator]
+        Way(a, b, how, family, reaches(a, b), reaches(a, b))  # type: ignore[operator]
         for a in names
         for b in names
         if a != b
@@ -17,7 +18,7 @@ def cells(names: list[str], reaches: object = lambda a, b: True, families: tuple
     ]
 
 
-def with_measured(found: list[Cell], source: str, target: str, measured: bool, **only: object) -> list[Cell]:
+def with_measured(found: list[Way], source: str, target: str, measured: bool, **only: object) -> list[Way]:
     return [
         replace(c, measured=measured)
         if (c.source, c.target) == (source, target) and all(getattr(c, k) == v for k, v in only.items())
@@ -27,7 +28,7 @@ def with_measured(found: list[Cell], source: str, target: str, measured: bool, *
 
 
 def test_a_small_grid() -> None:
-    text = matrix_text(cells(["r1", "r2", "db"], lambda a, b: "db" not in (a, b)))
+    text = matrix_text(ways(["r1", "r2", "db"], lambda a, b: "db" not in (a, b)))
     assert text == (
         "     1 2 3\n"
         "1 db   . .\n"
@@ -42,7 +43,7 @@ def test_a_small_grid() -> None:
 
 
 def test_differences_are_in_the_grid_and_in_words() -> None:
-    found = with_measured(cells(["a", "b", "c"]), "a", "b", False, how="name")
+    found = with_measured(ways(["a", "b", "c"]), "a", "b", False, how="name")
     found = with_measured(found, "a", "c", False, how="address", family=6)
     found = [replace(c, promised=False) if (c.source, c.target) == ("c", "b") else c for c in found]
     text = matrix_text(found)
@@ -58,14 +59,14 @@ def test_differences_are_in_the_grid_and_in_words() -> None:
 
 
 def test_a_loss_is_not_hidden_by_an_unpromised_success() -> None:
-    found = [Cell("a", "b", "address", 4, True, False), Cell("a", "b", "name", 4, False, True)]
+    found = [Way("a", "b", "address", 4, True, False), Way("a", "b", "name", 4, False, True)]
     assert "1 a   !\n" in matrix_text(found)
 
 
 def test_ways_that_differ_as_promised_are_listed() -> None:
     found = [
         replace(c, promised=False, measured=False) if c.family == 6 and "c" in (c.source, c.target) else c
-        for c in cells(["a", "b", "c"])
+        for c in ways(["a", "b", "c"])
     ]
     text = matrix_text(found)
     assert "1 a   + o\n" in text
@@ -75,7 +76,7 @@ def test_ways_that_differ_as_promised_are_listed() -> None:
 
 
 def test_reached_by_address_without_a_name_has_its_own_symbol() -> None:
-    found = [replace(c, promised=c.how == "address", measured=c.how == "address") for c in cells(["a", "b"])]
+    found = [replace(c, promised=c.how == "address", measured=c.how == "address") for c in ways(["a", "b"])]
     text = matrix_text(found)
     assert text.startswith("    1 2\n1 a   a\n2 b a\n\n  a reaches by address, has no name for it, as promised\n")
     assert "only by" not in text
@@ -85,14 +86,14 @@ def test_reached_by_address_without_a_name_has_its_own_symbol() -> None:
 
 def test_sixteen_containers_have_a_row_each() -> None:
     names = [f"container{i}" for i in range(1, 17)]
-    lines = matrix_text(cells(names, lambda a, b: a != "container7", (4,))).split("\n")
+    lines = matrix_text(ways(names, lambda a, b: a != "container7", (4,))).split("\n")
     assert all(len(line) <= 100 for line in lines)
     assert lines[7] == " 7 container7 " + "  ." * 6 + "   " + "  ." * 9
     assert len(lines) == 1 + 16 + 6
 
 
 def test_thirty_containers_are_a_small_grid_and_one_that_differs_stands_alone() -> None:
-    found = cells([*(f"pc{i}" for i in range(1, 29)), "core1", "core2"], lambda a, b: "core2" not in (a, b), (4,))
+    found = ways([*(f"pc{i}" for i in range(1, 29)), "core1", "core2"], lambda a, b: "core2" not in (a, b), (4,))
     text = matrix_text(with_measured(found, "pc3", "core1", False, how="name"))
     assert text.startswith(
         "               1 2 3 4\n"
@@ -106,26 +107,26 @@ def test_thirty_containers_are_a_small_grid_and_one_that_differs_stands_alone() 
 def test_more_are_folded_to_those_that_behave_alike() -> None:
     red, blue = [f"red{i}" for i in range(1, 31)], [f"blue{i}" for i in range(1, 31)]
     names = [*red, *blue, "router"]
-    text = matrix_text(cells(names, lambda a, b: "router" in (a, b) or a[0] == b[0], (4,)))
+    text = matrix_text(ways(names, lambda a, b: "router" in (a, b) or a[0] == b[0], (4,)))
     assert "1 blue[1-30] + . +\n2 red[1-30]  . + +\n3 router     + +\n" in text
-    wrong = with_measured(cells(names, lambda a, b: True, (4,)), "red7", "blue3", False)
+    wrong = with_measured(ways(names, lambda a, b: True, (4,)), "red7", "blue3", False)
     text = matrix_text(wrong)
     assert "red7" in text.split("\n\n")[0]
     assert "red7 does not reach blue3 by address over IPv4 and by name over IPv4" in text
 
 
 def test_many_that_all_reach_each_other_are_a_sentence() -> None:
-    text = matrix_text(cells([f"web{i}" for i in range(1, 41)], families=(4,)))
+    text = matrix_text(ways([f"web{i}" for i in range(1, 41)], families=(4,)))
     assert text.startswith("40 containers, each to each other: reaches, as promised\n  web[1-40]\n")
 
 
 def test_a_pair_that_was_not_measured_is_blank() -> None:
-    assert matrix_text([Cell("a", "b", "address", 4, True, True)]).startswith("    1 2\n1 a   +\n2 b\n")
+    assert matrix_text([Way("a", "b", "address", 4, True, True)]).startswith("    1 2\n1 a   +\n2 b\n")
     assert matrix_text([]).startswith("Nothing to measure")
 
 
 def test_json_has_the_cells_and_the_differences() -> None:
-    found = with_measured(cells(["a", "b"], families=(4,)), "a", "b", False, how="name")
+    found = with_measured(ways(["a", "b"], families=(4,)), "a", "b", False, how="name")
     data = json.loads(matrix_json(list(reversed(found))))
     assert len(data["cells"]) == 4
     assert data["differences"] == [
@@ -135,7 +136,7 @@ def test_json_has_the_cells_and_the_differences() -> None:
 
 
 def test_markdown_is_a_table_with_differences_as_a_list() -> None:
-    good = cells(["a", "b"])
+    good = ways(["a", "b"])
     text = matrix_markdown(good)
     assert "| from \\ to | 1 | 2 |\n|---|:-:|:-:|\n| 1 a |   | `+` |\n| 2 b | `+` |   |\n" in text
     assert "8 measurements, all as the topology promises." in text
@@ -145,6 +146,6 @@ def test_markdown_is_a_table_with_differences_as_a_list() -> None:
 
 
 def test_colour_adds_nothing_to_read() -> None:
-    found = with_measured(cells(["a", "b"]), "a", "b", False)
+    found = with_measured(ways(["a", "b"]), "a", "b", False)
     assert re.sub("\x1b\\[[0-9;]*m", "", matrix_text(found, colour=True)) == matrix_text(found)
     assert "\x1b[31m!\x1b[0m" in matrix_text(found, colour=True)
