@@ -265,6 +265,29 @@ def test_a_changed_port_is_all_that_changes_and_open_connections_stay(example: B
     assert (int(re.findall(r"pid=(\d+)", run(host, "ss", "-Htlnp", "sport = :8082"))[0]), pid[1]) == pid
 
 
+#: The command line, in a process that is gone at the moment when a server is about to be told to read again.
+_CUT_OFF = """
+import os, sys
+from netcompose.agent.runtimes import namespace
+from netcompose.cli.main import main
+namespace._reload = lambda *_: os._exit(9)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_run_that_ended_before_the_publisher_read_its_ports_is_seen_and_mended(example: Bring, host: Sandbox) -> None:
+    ports = up(example)
+    ports.edit('"8080:80"', '"8082:80"')
+    done = host.run([sys.executable, "-c", _CUT_OFF, "up", "-f", str(ports.file)])
+    assert done.returncode == 9, done.stderr
+    assert not answers(host, "127.0.0.1", 8082)
+    (change,) = [change for change in ports.plan() if change["address"] == "local/process/@ports"]
+    assert change["actions"] == ["update"]
+    ports.up()
+    assert answers(host, "127.0.0.1", 8082)
+    assert ports.plan() == []
+
+
 def test_a_port_below_1024_can_be_added_later_and_the_publisher_may_do_nothing_else(
     example: Bring, host: Sandbox
 ) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from netcompose.compiler import names_port
 from netcompose.compiler.shapes import STACKED, Interface
 from netcompose.resources import Firewall, HostFacts, Listener, Observation, Process
-from netcompose.resources.names import PORTS_SERVICE, PUBLISHER, digest
+from netcompose.resources.names import NOT_READ, PORTS_SERVICE, PUBLISHER, digest
 from netcompose.topology.model import Container, Port, Topology
 from netcompose.topology.source import Problem
 
@@ -135,6 +135,8 @@ def listening(live: Observation | None) -> Iterator[Published]:
     if not isinstance(process, Process) or process.command[:1] != (PUBLISHER,):
         return
     for socket, leads in process.reads.items():
+        if socket == NOT_READ:
+            continue
         listen, _, protocol = socket.rpartition("/")
         address, _, port = listen.rpartition(":")
         target, _, container = leads.partition("@")

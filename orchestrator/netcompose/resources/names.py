@@ -17,6 +17,8 @@ ROUTE_PROTOCOL = 110
 PORTS_SERVICE = "@ports"
 #: The first word of its command; the agent puts its own program in the place of it.
 PUBLISHER = "netcompose-publisher"
+#: Among what a live server reads: it was about to be told to read again.
+NOT_READ = "not read yet"
 #: The name server's process.
 DNS_SERVICE = "@dns"
 

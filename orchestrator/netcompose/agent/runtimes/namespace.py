@@ -21,7 +21,7 @@ from netcompose.agent.runtimes.helper import Helper, command_of, explain
 from netcompose.agent.runtimes.hostname import rename
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
 from netcompose.resources import ContainerState, Process, resource_from_data, resource_to_data
-from netcompose.resources.names import netns_name
+from netcompose.resources.names import NOT_READ, netns_name
 
 __all__ = [
     "GONE",
@@ -315,11 +315,15 @@ def update(topology: str, live: Process, desired: Process) -> None:
         rename(recorded["pid"], desired.hostname, where)
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        if desired.reads != live.reads:
+            # Until it has read its files nobody may take the new ones for read: neither after a crash nor after a
+            # refusal, which a rollback undoes by having it read the old ones again.
+            between = replace(desired, reads={**live.reads, NOT_READ: ""})
+            records.write(fd, records.PROCESS, {**recorded, **_record(between, where)})
+            _reload(topology, desired, recorded, where)
         records.write(fd, records.PROCESS, {**recorded, **_record(desired, where)})
     finally:
         os.close(fd)
-    if desired.reads != live.reads:
-        _reload(topology, desired, recorded, where)
 
 
 def _reload(topology: str, process: Process, recorded: Any, where: str) -> None:
