@@ -489,7 +489,7 @@ def test_an_ssh_config_with_a_mistake_is_told(site):
     site.write_config("Host *\n  NoSuchOption yes\n")
     file = site.folder / "topology.yaml"
     file.write_text("name: lab\n" + site.document())
-    said = site.netcompose("-f", str(file), "hosts", status=7).stderr
+    said = site.netcompose("-f", str(file), "ps", status=7).stderr
     assert "host server1: ssh does not understand its configuration" in said and "line 2" in said
 
 
