@@ -6,7 +6,7 @@ from typing import Iterator, MutableMapping
 
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
-from netcompose.agent.kinds.interface import change_addresses, label, linked_without_detection
+from netcompose.agent.kinds.interface import change_addresses, label, linked_without_detection, without_ipv6
 from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Bridge, Resource
@@ -44,11 +44,15 @@ class BridgeKind:
         """Make, mark, name and address it."""
         common = rtnl.link_attributes(name=resource.name, mac=resource.mac, mtu=resource.mtu, group=context.group)
         # With IPv6 it comes up only when it has its link-local address: see linked_without_detection().
-        at_once = resource.up and not any(":" in address for address in resource.addresses)
+        segment = resource.id.startswith("segment/")
+        at_once = resource.up and not segment and not any(":" in address for address in resource.addresses)
         yield Netlink("", rtnl.create_link("bridge", common, index=resource.ifindex, up=at_once))
         yield Netlink("", rtnl.change_link(rtnl.link_attributes(alias=resource.alias), name=resource.name))
         yield label(context, resource.id, resource.name)
-        if resource.addresses:
+        if segment:
+            yield Call(lambda: without_ipv6(resource.name))
+            yield Netlink("", rtnl.change_link(b"", name=resource.name, up=resource.up))
+        elif resource.addresses:
             yield Call(lambda: self._address(context, resource))
 
     @staticmethod

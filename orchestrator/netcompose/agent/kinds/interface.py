@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from types import ModuleType
 from typing import Iterator
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl
+from netcompose.agent.kernel import rtnl, sysctl
 from netcompose.agent.kernel.netlink import GONE, Message
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
@@ -53,6 +54,15 @@ def parent_index(context: Context, id: str, name: str) -> int:
     if not index:
         raise KernelRefused("{}: the interface {} is gone".format(id, name), object_id=id)
     return index
+
+
+def without_ipv6(name: str) -> None:
+    """Keep the host off a segment that is the containers': it would have an address there, and take more from any
+    router. Before the interface comes up."""
+    key = "net.ipv6.conf.{}.disable_ipv6".format(name.replace(".", "/"))
+    # A kernel without IPv6 has no such key.
+    with contextlib.suppress(FileNotFoundError):
+        sysctl.write(key, "1")
 
 
 def common(context: Context, end: End) -> bytes:

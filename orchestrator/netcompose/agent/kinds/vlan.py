@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Iterator, MutableMapping, Optional
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, stacked, sysctl
+from netcompose.agent.kernel import rtnl, stacked
 from netcompose.agent.kernel.netlink import GONE
-from netcompose.agent.kinds.interface import label, parent_index
+from netcompose.agent.kinds.interface import label, parent_index, without_ipv6
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Leftover, Resource, Vlan
@@ -59,8 +58,7 @@ class VlanKind:
             yield Netlink("", rtnl.create_link("vlan", attributes, index=resource.ifindex, data=data))
             yield Netlink("", rtnl.change_link(rtnl.link_attributes(alias=resource.alias), name=resource.name))
             yield label(context, resource.id, resource.name)
-            # The segment is the containers'. The host would take an address there from any router.
-            yield Call(lambda: _without_ipv6(resource.name))
+            yield Call(lambda: without_ipv6(resource.name))
             yield Netlink("", rtnl.change_link(b"", name=resource.name, up=resource.up))
         else:
             yield label(context, resource.id, resource.name)
@@ -100,12 +98,3 @@ def _live(context: Context, resource: Vlan) -> Optional[rtnl.Link]:
         if link.kind == "vlan" and _id(link) == resource.id and users(link.altnames, resource.id):
             return link
     return None
-
-
-def _without_ipv6(name: str) -> None:
-    key = "net.ipv6.conf.{}.disable_ipv6".format(name.replace(".", "/"))
-    try:
-        sysctl.write(key, "1")
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
