@@ -80,6 +80,8 @@ def _attachment(choose: random.Random, number: int, network: str, of: dict[str, 
         made["gw_priority"] = choose.randint(1, 3)
     if choose.random() < 0.3:
         made["aliases"] = [f"{network}-alias"]
+    if choose.random() < 0.3:
+        made["impairment"] = [_rate(choose), _rate(choose)]
     return made
 
 
@@ -98,5 +100,12 @@ def _links(choose: random.Random, names: list[str]) -> list[dict[str, Any]]:
             link["addresses"] = [f"10.99.{index}.1/30", f"10.99.{index}.2/30"]
         if choose.random() < 0.4:
             link["mtu"] = choose.choice((1300, 9000))
+        if choose.random() < 0.4:
+            link["impairment"] = [_rate(choose), _rate(choose)]
         links.append(link)
     return links
+
+
+def _rate(choose: random.Random) -> dict[str, Any] | None:
+    """A rate alone, which takes no more of the kernel than tbf; or none."""
+    return choose.choice((None, {"rate": "50mbit"}, {"rate": "80mbit", "burst": "64kb"}))
