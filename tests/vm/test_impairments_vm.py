@@ -48,6 +48,11 @@ def again(shown: Example, parameters: str) -> None:
     shown.file.write_text("name: bad\n" + TEXT.replace("PARAMETERS", parameters))
 
 
+def up(shown: Example) -> None:
+    """That nothing is left to plan is what `up` itself looks for; a machine that is emulated does it once only."""
+    cli(shown.host, "up", file=shown.file)
+
+
 def options(shown: Example, container: str = "r1") -> dict:
     queue = root(shown, container, "eth1")
     assert queue["kind"] == "netem"
@@ -57,15 +62,15 @@ def options(shown: Example, container: str = "r1") -> dict:
 def test_s16_delay_and_rate_are_as_asked(example: Callable[[str], Example]) -> None:
     bad = example("impairments")
     # Both ends hold back what they send.
-    assert abs(round_trip(bad, "r1", "10.18.1.2") - 20) < 20 * 0.15
+    assert abs(round_trip(bad, "r1", "10.18.1.2", 20) - 20) < 20 * 0.15
     for source, target, address in (("r1", "r2", "10.18.1.2"), ("r2", "r1", "10.18.1.1")):
-        measured = rate(bad, source, target, address, 50e6)
-        assert abs(measured - 50e6) < 5e6, f"{source} -> {target}: {measured / 1e6:.1f} mbit"
+        measured = rate(bad, source, target, address, 10e6)
+        assert abs(measured - 10e6) < 1e6, f"{source} -> {target}: {measured / 1e6:.1f} mbit"
     # The other link has 30 ms in one direction alone, give or take 5.
-    assert abs(round_trip(bad, "r2", "10.18.2.2", 60) - 30) < 30 * 0.15
+    assert abs(round_trip(bad, "r2", "10.18.2.2", 30, 60) - 30) < 30 * 0.15
     for source, target, address, asked in (
-        ("customer", "server", "10.18.0.10", 2e6),
-        ("server", "customer", "10.18.0.20", 20e6),
+        ("customer", "server", "10.18.0.10", 1e6),
+        ("server", "customer", "10.18.0.20", 8e6),
     ):
         measured = rate(bad, source, target, address, asked)
         assert abs(measured - asked) < asked / 10, f"{source} -> {target}: {measured / 1e6:.2f} mbit"
@@ -112,7 +117,6 @@ STEPS: list[tuple[str, dict]] = [
         },
     ),
     ("delay: 3ms", {"delay": {"delay": 0.003, "jitter": 0, "correlation": 0}, "limit": 10_000}),
-    ("delay: 3ms, loss: 2%", {"delay": {"delay": 0.003}, "loss-random": {"loss": 0.02}, "limit": 10_000}),
 ]
 
 
@@ -131,7 +135,7 @@ def test_every_parameter_changes_while_the_link_stays(bring: Bring) -> None:
         asked = {key for key in {*old, *new} if old.get(key) != new.get(key)}
         assert {item["path"] for item in change["differences"]} == {f"end.impairment.{key}" for key in asked}
         parameters = wanted
-        bad.up()
+        up(bad)
         now = root(bad, "r1", "eth1")
         assert (now["kind"], now["handle"]) == ("netem", before["handle"]) and now["packets"] >= before["packets"]
         told = now["options"]
@@ -156,18 +160,18 @@ def test_packets_are_lost_doubled_and_overtake(bring: Bring) -> None:
     lost = 100 - int(_summary(bad, ping)["received"]) / 5
     assert 20 < lost < 40
     again(bad, "duplicate: 50%")
-    bad.up()
+    up(bad)
     doubled = int(_summary(bad, ping)["duplicates"])
     assert 170 < doubled < 330
     again(bad, "delay: 20ms, reorder: 40%")
-    bad.up()
+    up(bad)
     # Those that overtake are not delayed.
     told = bad.inside("r1", "ping", "-n", "-i", "0.05", "-c", "100", "10.18.1.2")
     times = [float(line.split("time=")[1].split()[0]) for line in told.splitlines() if "time=" in line]
     fast = sum(time < 10 for time in times)
     assert len(times) == 100 and 20 < fast < 60
     again(bad, "corrupt: 100%")
-    bad.up()
+    up(bad)
     # One bit of the 98 bytes: where the sender's hardware address is, nobody minds.
     assert int(_summary(bad, ping)["received"]) < 150
 
@@ -190,7 +194,7 @@ def test_what_somebody_did_by_hand_is_shown_and_mended(bring: Bring) -> None:
     ):
         by_hand(bad, "r1", words)
         assert line in cli(bad.host, "plan", file=bad.file).stdout, words
-        bad.up()
+        up(bad)
         assert options(bad) == wanted, words
     # A queue below ours, which a change of parameters would leave there; one on an end that nothing is asked of.
     handle = root(bad, "r1", "eth1")["handle"]
@@ -199,25 +203,25 @@ def test_what_somebody_did_by_hand_is_shown_and_mended(bring: Bring) -> None:
     told = cli(bad.host, "plan", file=bad.file).stdout
     assert "end.impairment.extras: child tbf -> (unset)" in told
     assert "peer.impairment.loss: 5% -> (unset)" in told
-    bad.up()
+    up(bad)
     assert options(bad) == wanted
     assert root(bad, "r2", "eth1")["kind"] == "noqueue"
 
 
 def test_a_rate_alone_becomes_a_delay_and_back(bring: Bring) -> None:
-    bad = bring("rate: 30mbit")
+    bad = bring("rate: 6mbit")
     assert root(bad, "r1", "eth1")["kind"] == "tbf"
     bad.settle()
     links = inventory(bad.host, "bad")
-    again(bad, "rate: 30mbit, delay: 40ms")
-    bad.up()
-    assert options(bad)["rate"]["rate"] == 30_000_000 // 8
-    assert abs(round_trip(bad, "r1", "10.18.1.2") - 40) < 6
-    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 30e6) - 30e6) < 3e6
-    again(bad, "rate: 30mbit")
-    bad.up()
+    again(bad, "rate: 6mbit, delay: 40ms")
+    up(bad)
+    assert options(bad)["rate"]["rate"] == 6_000_000 // 8
+    assert abs(round_trip(bad, "r1", "10.18.1.2", 40) - 40) < 6
+    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 6e6) - 6e6) < 6e5
+    again(bad, "rate: 6mbit")
+    up(bad)
     assert root(bad, "r1", "eth1")["kind"] == "tbf"
-    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 30e6) - 30e6) < 3e6
+    assert abs(rate(bad, "r1", "r2", "10.18.1.2", 6e6) - 6e6) < 6e5
     assert changed(links, inventory(bad.host, "bad")) == set()
 
 

@@ -205,6 +205,13 @@ def _links(netns: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda link: str(link["ifname"]))
 
 
+def _queues(netns: str) -> list[str]:
+    """Queueing disciplines without the numbers that the kernel gives to them."""
+    where = ("-n", netns) if netns else ()
+    found = _json("tc", *where, "-j", "qdisc", "show")
+    return sorted(str([item["dev"], item["kind"], item.get("root"), item["options"]]) for item in found)
+
+
 def _routes(netns: str) -> list[str]:
     where = ("-n", netns) if netns else ()
     found = []
@@ -233,6 +240,7 @@ def _snapshot(names: list[str] | None) -> dict[str, Any]:
     return {
         "links": {name: _links(name) for name in spaces},
         "routes": {name: _routes(name) for name in spaces},
+        "queues": {name: _queues(name) for name in spaces},
         "rules": _tool("ip", "rule") + _tool("ip", "-6", "rule"),
         # Elements of a set come in the order of a hash.
         "nft": sorted(_tool("nft", "list", "ruleset").splitlines()),

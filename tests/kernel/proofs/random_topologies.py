@@ -27,6 +27,7 @@ def topology(seed: int) -> dict[str, Any]:
             containers[name] = {"network_mode": f"container:{choose.choice(own[:2])}"}
     own = [name for name in own if not str(containers[name].get("network_mode", "")).startswith("container:")]
     made = {"name": "random", "networks": networks, "containers": containers, "links": _links(choose, own)}
+    _impair(random.Random(f"rates of {seed}"), made)
     return {key: value for key, value in made.items() if value}
 
 
@@ -100,3 +101,16 @@ def _links(choose: random.Random, names: list[str]) -> list[dict[str, Any]]:
             link["mtu"] = choose.choice((1300, 9000))
         links.append(link)
     return links
+
+
+def _impair(choose: random.Random, made: dict[str, Any]) -> None:
+    """Rates on some cables and interfaces, by a generator of its own."""
+    attachments = [item for container in made["containers"].values() for item in container.get("networks", {}).values()]
+    for thing in (*attachments, *made["links"]):
+        if choose.random() < 0.3:
+            thing["impairment"] = [_rate(choose), _rate(choose)]
+
+
+def _rate(choose: random.Random) -> dict[str, Any] | None:
+    """A rate alone, which takes no more of the kernel than tbf; or none."""
+    return choose.choice((None, {"rate": "50mbit"}, {"rate": "80mbit", "burst": "64kb"}))

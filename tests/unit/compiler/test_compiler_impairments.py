@@ -34,7 +34,7 @@ AB = container("a", network_mode="none"), container("b", network_mode="none")
 
 
 def test_a_rate_alone_is_tbfs():
-    assert made(rate="100mbit") == Impairment("tbf", rate="100mbit", burst="125000b", limit="750000b")
+    assert made(rate="100mbit") == Impairment("tbf", rate="100mbit", burst="500000b", limit="1125000b")
 
 
 def test_a_slow_rate_still_lets_the_largest_packet_through():
