@@ -47,8 +47,8 @@ QEMU = "qemu-system-x86_64"
 #: Where the package is inside, and what belongs to it in a checkout.
 PACKAGE = "/usr/lib/netcompose-checkout"
 _PARTS = ("orchestrator/netcompose", "schemas", "topologies", "examples", "tests/kernel", "tests/vm")
-#: Seconds until the agent of a machine speaks. Ten on an idle computer.
-START_TIMEOUT = 120.0
+#: Seconds until the agent of a machine speaks: ten on an idle computer, a minute on one with four times too much to do.
+START_TIMEOUT = 180.0
 
 
 #: What QEMU's private network gives to its only machine.
