@@ -143,8 +143,8 @@ def host(machines: Pool, tmp_path: Path) -> Iterator[Machine]:
     machine = machines.machine(1)
     machine.share(tmp_path)
     yield machine
-    machine.unshare(tmp_path)
     machines.check()
+    machine.unshare(tmp_path)
 
 
 @pytest.fixture
@@ -154,6 +154,6 @@ def pair(machines: Pool, tmp_path: Path) -> Iterator[tuple[Machine, Machine]]:
     for machine in both:
         machine.share(tmp_path)
     yield both
+    machines.check()
     for machine in both:
         machine.unshare(tmp_path)
-    machines.check()

@@ -15,13 +15,10 @@ import test_ports
 from support import Example, run
 from test_dns import test_dns_clients_get_names_hostnames_aliases_and_addresses_back  # noqa: F401
 from test_firewall import (  # noqa: F401
-    test_s7_only_a_containers_own_gateway_answers,
     test_s9_on_the_wire,
-    test_s9_two_topologies_share_forwarding_and_the_last_puts_it_back,
     test_s9_what_leaves_has_the_hosts_address_unless_the_network_says_otherwise,
 )
 from test_scenarios_bridges import (  # noqa: F401
-    test_s1_adding_a_container_renumbers_nobody,
     test_s1_containers_share_a_subnet_on_a_bridge_that_is_their_gateway,
     test_s5_names_hostnames_and_shared_aliases,
 )
