@@ -65,6 +65,17 @@ class HostLock:
         self._fd = fd
         return True
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a process has to keep open in order to share the lock."""
+        return (self._fd,) if self.held else ()
+
+    def leave(self) -> None:
+        """Leave the lock to those who share it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def release(self) -> None:
         """Give the lock back and leave no file behind."""
         if self._fd >= 0:

@@ -3,6 +3,7 @@
 A frame is a 4-byte big-endian length and that many bytes of JSON. The agent begins with ``MARKER``, so that what a
 login shell prints before it is skipped. Then the controller asks ``{"id", "method", "params"}`` and the agent
 answers any number of ``{"id", "progress"}`` and one ``{"id", "result"}`` or ``{"id", "error"}``, one request at a time.
+Meanwhile the controller may say ``{"cancel"}``: the request ends with the error ``Interrupted`` at its next step.
 """
 
 from __future__ import annotations

@@ -14,12 +14,15 @@ from netcompose.agent.protocol import (
     error_to_data,
     observation_to_data,
 )
-from netcompose.errors import ProtocolError
+from netcompose.errors import Interrupted, ProtocolError
 from netcompose.planner.plan import Change
 from netcompose.planner.serialise import change_from_data
 from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
 
 Progress = Callable[[int, int, str], None]
+
+#: Seconds for the rest of a frame of which something has come.
+_REST_TIMEOUT = 5.0
 
 
 class Served(Protocol):
@@ -31,7 +34,10 @@ class Served(Protocol):
     def owners(self, inodes: Sequence[int]) -> dict[int, str]: ...
     def lock(self, topology: str, owner: str) -> None: ...
     def unlock(self) -> None: ...
-    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None) -> None: ...
+    def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None: ...
+    def at_work(self, busy: bool) -> None: ...
+    def settle(self, token: str, what: str) -> str: ...
+    def apply(self, topology: str, changes: Sequence[Change] | None, progress: Progress | None) -> None: ...
     def confirm(self) -> None: ...
     def rollback(self) -> None: ...
     def states(self, topology: str) -> list[ContainerState]: ...
@@ -60,7 +66,12 @@ def serve(agent: Served, read_fd: int, write_fd: int) -> None:
     try:
         channel.announce()
         while True:
-            _answer(agent, channel, channel.receive())
+            request = channel.receive()
+            # A request to stop what is finished by now.
+            if "cancel" not in request:
+                agent.at_work(True)
+                _answer(agent, channel, request)
+                agent.at_work(False)
     except (StreamEnded, Cancelled, KeyboardInterrupt):
         pass
     finally:
@@ -88,9 +99,14 @@ def _answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None
     identity = request.get("id")
 
     def progress(done: int, total: int, text: str) -> None:
-        # Nothing is asked while a request is open, so what can be read now is the end of the stream.
+        # While a request is open only one thing is said: stop. Else it is the end of the stream.
         if channel.stream.readable(0):
-            raise Cancelled
+            try:
+                channel.receive(_REST_TIMEOUT)
+            except (StreamEnded, TimeoutError, ProtocolError):
+                raise Cancelled from None
+            raise Interrupted("stopped before the end, as asked")
+        agent.at_work(True)
         try:
             channel.send({"id": identity, "progress": {"done": done, "total": total, "text": text}})
         except StreamEnded:
@@ -114,7 +130,13 @@ def _observe(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
 
 
 def _apply(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
-    agent.apply(params["topology"], [change_from_data(item) for item in params["changes"]], progress)
+    data = params["changes"]
+    agent.apply(params["topology"], None if data is None else [change_from_data(item) for item in data], progress)
+
+
+def _arm(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    changes = [change_from_data(item) for item in params["changes"]]
+    agent.arm(params["topology"], changes, str(params["token"]), float(params["seconds"]))
 
 
 def _run_many(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
@@ -140,6 +162,8 @@ _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
     "owners": lambda agent, params, progress: sorted(agent.owners(params["inodes"]).items()),
     "lock": lambda agent, params, progress: agent.lock(params["topology"], params["owner"]),
     "unlock": lambda agent, params, progress: agent.unlock(),
+    "arm": _arm,
+    "settle": lambda agent, params, progress: agent.settle(str(params["token"]), str(params["what"])),
     "apply": _apply,
     "confirm": lambda agent, params, progress: agent.confirm(),
     "rollback": lambda agent, params, progress: agent.rollback(),

@@ -27,18 +27,16 @@ def problems(topology: Topology) -> list[Problem]:
 
 
 def _hosts(topology: Topology) -> Iterator[Finding]:
-    hosts = list(topology.hosts.values())
-    if len(hosts) > 1:
-        yield hosts[1].path, "a topology on several hosts", "keep one host; all containers run on this machine"
-        return
-    for host in hosts:
+    for host in topology.hosts.values():
+        if host.runtime:
+            yield (*host.path, "runtime"), "'runtime' of a host", "leave it out: containers are namespaces"
         if host.address:
-            yield (*host.path, "address"), "a host with an address", "leave address out: this machine is used"
             continue
         for item in fields(Host):
             value = getattr(host, item.name)
-            if item.default is not MISSING and value != item.default:
-                yield (*host.path, item.name), f"{item.name!r} of a host", "leave it out: this machine is used"
+            if item.default is not MISSING and value != item.default and item.name not in ("runtime", "underlay"):
+                hint = f"leave it out: {host.name!r} without an address is this machine"
+                yield (*host.path, item.name), f"{item.name!r} of this machine", hint
 
 
 def _parents(topology: Topology) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What the executor and the commands know of a host: a dozen methods, wherever it is."""
+"""What the executor and the commands know of a host: some fifteen methods, wherever it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Connection(Protocol):
     """
 
     def hello(self) -> dict[str, Any]:
-        """Who answers: ``version``, ``python``, ``pid``."""
+        """Who answers: ``version``, ``python``, ``pid``, and ``time``, its clock in seconds since the epoch."""
 
     def features(self) -> dict[str, str]:
         """What the host's kernel and programs can do: feature -> empty, or why not."""
@@ -37,8 +37,16 @@ class Connection(Protocol):
     def unlock(self) -> None:
         """End the run."""
 
-    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None = None) -> None:
-        """Carry out this host's changes; nothing is put back by itself when one fails."""
+    def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None:
+        """Before the first change: start the process on the host that takes an unconfirmed run back by itself, when the
+        agent is gone or is asked for nothing for so many seconds. ``token`` names the run to later connections."""
+
+    def settle(self, token: str, what: str) -> str:
+        """Ask the watchdog of a run that another connection has armed: ``ready``, ``confirm`` or ``roll back``; the answer
+        is ``ready``, ``confirmed``, ``rolled back``, or ``gone`` (see agent/watchdog.py)."""
+
+    def apply(self, topology: str, changes: Sequence[Change] | None, progress: Progress | None = None) -> None:
+        """Carry out this host's changes (None: those that were armed); nothing is put back by itself when one fails."""
 
     def confirm(self) -> None:
         """The run is verified and stays."""

@@ -49,7 +49,7 @@ class Sandbox:
         self.notes: tuple[str, ...] = ()
         self.pid = 0
         self._connection: RemoteAgent | None = None
-        self._agent: subprocess.Popen[bytes] | None = None
+        self._agents: list[subprocess.Popen[bytes]] = []
         self._outer: subprocess.Popen[bytes] | None = None
         self._life = -1
 
@@ -74,7 +74,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env=_environment(None),
+                env=environment(None),
             )
         except BaseException:
             os.close(receive)
@@ -113,18 +113,21 @@ class Sandbox:
     def connection(self) -> RemoteAgent:
         """The agent inside, started by the first use."""
         if self._connection is None:
-            from netcompose.agent.protocol import Stream
-            from netcompose.transports.remote import RemoteAgent
-
-            self._agent = self.popen(
-                [sys.executable, "-m", "netcompose.agent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-            assert self._agent.stdin is not None and self._agent.stdout is not None  # noqa: S101 (for the type checker)
-            stream = Stream(os.dup(self._agent.stdout.fileno()), os.dup(self._agent.stdin.fileno()))
-            self._agent.stdin.close()
-            self._agent.stdout.close()
-            self._connection = RemoteAgent(self.name, stream)
+            self._connection = self.connect()
         return self._connection
+
+    def connect(self) -> RemoteAgent:
+        """A connection of its own, to one more agent inside."""
+        from netcompose.agent.protocol import Stream
+        from netcompose.transports.remote import RemoteAgent
+
+        agent = self.popen([sys.executable, "-m", "netcompose.agent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert agent.stdin is not None and agent.stdout is not None  # noqa: S101 (for the type checker)
+        self._agents.append(agent)
+        stream = Stream(os.dup(agent.stdout.fileno()), os.dup(agent.stdin.fileno()))
+        agent.stdin.close()
+        agent.stdout.close()
+        return RemoteAgent(self.name, stream)
 
     def popen(
         self,
@@ -148,7 +151,7 @@ class Sandbox:
         try:
             folder = cwd or os.getcwd()
             # nsenter lands in the root of the new mount namespace; env(1) goes where the caller is.
-            return subprocess.Popen([*enter, "env", "-C", folder, "--", *argv], env=_environment(env), **options)
+            return subprocess.Popen([*enter, "env", "-C", folder, "--", *argv], env=environment(env), **options)
         except FileNotFoundError as error:
             raise HostLacks("nsenter is not installed", hint="it is part of the package util-linux") from error
 
@@ -204,13 +207,13 @@ class Sandbox:
                 outer.wait()
             if outer.stderr is not None:
                 outer.stderr.close()
-        if self._agent is not None:
-            self._agent.wait()
-            self._agent = None
+        for agent in self._agents:
+            agent.wait()
+        self._agents = []
         self.pid = 0
 
 
-def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The caller's environment, in which Python finds this very package, plus ``more``."""
     import netcompose
 

@@ -1,0 +1,110 @@
+"""Several throw-away hosts with their agents over pipes: the same protocol as over SSH, without its seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
+
+from support import assert_same, snapshot
+
+from netcompose.agent.protocol import Stream
+from netcompose.compiler.compile import Desired, compile_topology
+from netcompose.errors import HostUnreachable
+from netcompose.executor.run import Executor
+from netcompose.planner.plan import Plan
+from netcompose.planner.planner import make_plan
+from netcompose.topology.load import load_text
+from netcompose.transports.base import Connection
+from netcompose.transports.remote import RemoteAgent
+from netcompose.transports.sandbox import Sandbox
+
+__all__ = ["Hosts", "assert_same", "snapshot"]
+
+FAULTY = str(Path(__file__).with_name("faulty_agent.py"))
+
+
+class Hosts:
+    """Throw-away hosts by name, and what a controller does with them."""
+
+    def __init__(self, sandboxes: Mapping[str, Sandbox]) -> None:
+        self.sandboxes = dict(sandboxes)
+        #: Hosts that no new connection reaches.
+        self.cut: set[str] = set()
+
+    @classmethod
+    @contextmanager
+    def start(cls, *names: str) -> Iterator[Hosts]:
+        """The hosts while the block runs."""
+        with ExitStack() as stack:
+            yield cls({name: stack.enter_context(Sandbox(name)) for name in names})
+
+    def connect(self, host: str, program: Sequence[str] = (sys.executable, "-m", "netcompose.agent")) -> RemoteAgent:
+        """A connection to an agent of its own."""
+        if host in self.cut:
+            raise HostUnreachable(f"host {host}: no route to host")
+        agent = self.sandboxes[host].popen(list(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert agent.stdin and agent.stdout
+        stream = Stream(os.dup(agent.stdout.fileno()), os.dup(agent.stdin.fileno()))
+        agent.stdin.close()
+        agent.stdout.close()
+        return RemoteAgent(host, stream, ended=lambda: agent.wait(30))
+
+    @contextmanager
+    def run(self, **agents: RemoteAgent) -> Iterator[Executor]:
+        """An executor over all hosts; ``agents`` are connections that stand for the usual ones."""
+        connections: dict[str, Connection] = {host: agents.get(host) or self.connect(host) for host in self.sandboxes}
+        try:
+            yield Executor(connections, self.connect)
+        finally:
+            for connection in connections.values():
+                connection.close()
+
+    def planned(self, executor: Executor, text: str) -> tuple[Plan, Desired]:
+        """The plan for a topology."""
+        topology = load_text(text)
+        live = executor.observe(topology.name)
+        desired = compile_topology(topology, live)
+        assert not desired.problems, desired.problems
+        wanted = {host: desired.resources[host] for host in live}
+        return make_plan(topology.name, wanted, live, desired.moved), desired
+
+    def up(self, text: str, **agents: RemoteAgent) -> None:
+        """What the command does, with locks."""
+        with self.run(**agents) as executor, executor.locked("lab", "a test"):
+            plan, desired = self.planned(executor, text)
+            assert not plan.problems, plan.problems
+            executor.apply(plan, desired=desired.resources)
+
+    def plan(self, text: str) -> Plan:
+        """What ``up`` would do."""
+        with self.run() as executor:
+            return self.planned(executor, text)[0]
+
+    def down(self) -> None:
+        """Remove everything of the topology."""
+        with self.run() as executor, executor.locked("lab", "a test"):
+            executor.apply(make_plan("lab", {}, executor.observe("lab")))
+
+    def snapshots(self) -> dict[str, str]:
+        """Every host as foreign tools see it."""
+        return {host: snapshot(sandbox) for host, sandbox in self.sandboxes.items()}
+
+    def assert_same(self, before: Mapping[str, str], seconds: float = 10.0) -> None:
+        """Every host is as it was, byte by byte."""
+        for host, sandbox in self.sandboxes.items():
+            assert_same(sandbox, before[host], seconds)
+
+    def faulty(self, host: str, at: int) -> RemoteAgent:
+        """An agent that is killed after its n-th operation."""
+        return self.connect(host, (sys.executable, FAULTY, str(at)))
+
+    def agents(self, host: str) -> list[str]:
+        """The agents and watchdogs that run on a host."""
+        shown = self.sandboxes[host].run(["ps", "-eo", "pid=,args="]).stdout
+        return [line for line in shown.splitlines() if "netcompose.agent" in line or FAULTY in line]
