@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 
-from support import assert_same, snapshot
+from proof_host import Snapshot, differences
 
 from netcompose.agent.protocol import Stream
 from netcompose.compiler.compile import Desired, compile_topology
@@ -24,8 +26,10 @@ from netcompose.transports.base import Connection
 from netcompose.transports.remote import RemoteAgent
 from netcompose.transports.sandbox import Sandbox
 
-__all__ = ["Hosts", "assert_same", "snapshot"]
-
+PROOFS = str(Path(__file__).parents[1] / "kernel" / "proofs")
+#: Everything that netcompose could leave behind or change, read by foreign tools; without what differs when a process is
+#: made anew as it was.
+_SNAPSHOT = "import json, proof_worker; print(json.dumps(proof_worker._snapshot(None)))"
 FAULTY = str(Path(__file__).with_name("faulty_agent.py"))
 
 
@@ -91,14 +95,22 @@ class Hosts:
         with self.run() as executor, executor.locked("lab", "a test"):
             executor.apply(make_plan("lab", {}, executor.observe("lab")))
 
-    def snapshots(self) -> dict[str, str]:
-        """Every host as foreign tools see it."""
-        return {host: snapshot(sandbox) for host, sandbox in self.sandboxes.items()}
+    def snapshot(self, host: str) -> Snapshot:
+        """One host as foreign tools see it."""
+        read = self.sandboxes[host].run([sys.executable, "-c", _SNAPSHOT], env={"PYTHONPATH": PROOFS}, check=True)
+        return dict(json.loads(read.stdout))
 
-    def assert_same(self, before: Mapping[str, str], seconds: float = 10.0) -> None:
-        """Every host is as it was, byte by byte."""
-        for host, sandbox in self.sandboxes.items():
-            assert_same(sandbox, before[host], seconds)
+    def snapshots(self) -> dict[str, Snapshot]:
+        """Every host as foreign tools see it."""
+        return {host: self.snapshot(host) for host in self.sandboxes}
+
+    def assert_same(self, before: Mapping[str, Snapshot], seconds: float = 10.0) -> None:
+        """These hosts are as they were. Waits for what the kernel, or a watchdog, ends in its own time."""
+        end = time.monotonic() + seconds
+        for host in before:
+            while different := differences(before[host], self.snapshot(host), set()):
+                assert time.monotonic() < end, "\n".join([host, *different])
+                time.sleep(0.1)
 
     def faulty(self, host: str, at: int) -> RemoteAgent:
         """An agent that is killed after its n-th operation."""
