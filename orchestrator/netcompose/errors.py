@@ -91,6 +91,14 @@ class HostUnreachable(NetcomposeError):
     exit_status = 7
 
 
+class HostKeyRefused(HostUnreachable):
+    """A host's SSH key is unknown, or not the one that is known. Raised by the SSH transport, before logging in."""
+
+
+class LoginRefused(HostUnreachable):
+    """The SSH server takes none of the keys that were offered. Raised by the SSH transport."""
+
+
 class NotPermitted(NetcomposeError):
     """The agent lacks the privileges that the change needs (root, or a user namespace). Raised by the agent."""
 

@@ -10,10 +10,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 
-from proof_worker import Faults  # noqa: E402
+from proof_worker import Faults
 
-from netcompose.agent import agent  # noqa: E402
-from netcompose.agent.__main__ import main  # noqa: E402
+from netcompose.agent import agent
+from netcompose.agent.__main__ import main
 
 
 class InThisProcess(Faults):

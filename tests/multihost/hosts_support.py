@@ -104,11 +104,11 @@ class Hosts:
         """Every host as foreign tools see it."""
         return {host: self.snapshot(host) for host in self.sandboxes}
 
-    def assert_same(self, before: Mapping[str, Snapshot], seconds: float = 10.0) -> None:
+    def assert_same(self, before: Mapping[str, Snapshot], *ignore: str, seconds: float = 10.0) -> None:
         """These hosts are as they were. Waits for what the kernel, or a watchdog, ends in its own time."""
         end = time.monotonic() + seconds
         for host in before:
-            while different := differences(before[host], self.snapshot(host), set()):
+            while different := differences(before[host], self.snapshot(host), set(ignore)):
                 assert time.monotonic() < end, "\n".join([host, *different])
                 time.sleep(0.1)
 

@@ -251,7 +251,7 @@ def test_what_is_in_the_way_on_every_host_is_told_at_once_and_nothing_is_changed
         assert f"\n{host}: /run is full" in caught.value.message
         hosts.sandboxes[host].run(["rm", "/run/full"], check=True)
         hosts.sandboxes[host].run(["mount", "-o", "remount,size=50%", "/run"], check=True)
-    hosts.assert_same(before)
+    hosts.assert_same(before, "mounts")
 
 
 def test_a_watchdog_hears_its_own_user_only(hosts: Hosts) -> None:

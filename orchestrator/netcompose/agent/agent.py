@@ -44,6 +44,11 @@ class Agent:
         self._armed: Sequence[Change] = ()
         _allow_open_files()
 
+    def known_as(self, host: str) -> None:
+        """The host's name in the topology."""
+        if host:
+            self._host = self._lock.host = host
+
     def hello(self) -> dict[str, object]:
         """Who answers: version, Python, process, and its clock in seconds since the epoch."""
         return {
@@ -238,7 +243,7 @@ def _allow_open_files() -> None:
 
 
 def _need_room(host: str) -> None:
-    """Refuse a run on a host whose /run has no room left: half of what a run notes there would be worse than nothing."""
+    """Refuse a run on a host whose /run has no room left for what a run notes there."""
     try:
         free = os.statvfs(rundir.ROOT if os.path.isdir(rundir.ROOT) else "/run")
     except OSError:

@@ -28,6 +28,7 @@ _REST_TIMEOUT = 5.0
 class Served(Protocol):
     """What ``serve`` calls: class Agent of agent.py, or a stand-in in a test."""
 
+    def known_as(self, host: str) -> None: ...
     def hello(self) -> dict[str, Any]: ...
     def features(self) -> dict[str, str]: ...
     def observe(self, topology: str) -> Observation: ...
@@ -70,6 +71,7 @@ def serve(agent: Served, read_fd: int, write_fd: int) -> None:
             # A request to stop what is finished by now.
             if "cancel" not in request:
                 agent.at_work(True)
+                agent.known_as(str(request.get("host", "")))
                 _answer(agent, channel, request)
                 agent.at_work(False)
     except (StreamEnded, Cancelled, KeyboardInterrupt):

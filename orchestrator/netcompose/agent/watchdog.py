@@ -99,7 +99,7 @@ def start(token: str, seconds: float, job: Job) -> Watchdog:
         # A grandchild: the host's first process reaps it, not an agent that may be gone by then.
         with contextlib.suppress(BaseException):
             if os.fork() == 0:
-                _live(token, seconds, job, receive, inform, agent)
+                _live(token, seconds, job, pipe=receive, inform=inform, agent=agent)
         os._exit(0)
     os.close(receive)
     os.close(inform)
@@ -134,7 +134,7 @@ def ask(token: str, what: str) -> str:
     return answer or GONE
 
 
-def _live(token: str, seconds: float, job: Job, pipe: int, inform: int, agent: int) -> NoReturn:
+def _live(token: str, seconds: float, job: Job, *, pipe: int, inform: int, agent: int) -> NoReturn:
     """The watchdog's own process, from its first breath to its end."""
     status = 1
     try:

@@ -42,8 +42,8 @@ class Connection(Protocol):
         agent is gone or is asked for nothing for so many seconds. ``token`` names the run to later connections."""
 
     def settle(self, token: str, what: str) -> str:
-        """Ask the watchdog of a run that another connection has armed: ``ready``, ``confirm`` or ``roll back``; the answer
-        is ``ready``, ``confirmed``, ``rolled back``, or ``gone`` (see agent/watchdog.py)."""
+        """Ask the watchdog of a run that another connection has armed: ``ready``, ``confirm`` or ``roll back``; the
+        answer is ``ready``, ``confirmed``, ``rolled back``, or ``gone`` (see agent/watchdog.py)."""
 
     def apply(self, topology: str, changes: Sequence[Change] | None, progress: Progress | None = None) -> None:
         """Carry out this host's changes (None: those that were armed); nothing is put back by itself when one fails."""

@@ -43,12 +43,14 @@ class RemoteAgent:
         stream: Stream,
         *,
         start_timeout: float = START_TIMEOUT,
+        answer_timeout: float = ANSWER_TIMEOUT,
         ended: Callable[[], object] | None = None,
     ) -> None:
         """Wait for the agent's first word; raises ``HostUnreachable`` with what came instead. ``ended`` is called when
         the stream has been closed."""
         self.host = host
         self._ended = ended
+        self._answer_timeout = answer_timeout
         self._channel = Channel(stream)
         self._last = 0
         self._open = True
@@ -70,9 +72,10 @@ class RemoteAgent:
             raise
 
     def _call(
-        self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float = ANSWER_TIMEOUT
+        self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float | None = None
     ) -> Any:
         with self._busy:
+            timeout = self._answer_timeout if timeout is None else timeout
             return self._exchange(method, params, progress, timeout)
 
     def _exchange(self, method: str, params: dict[str, Any], progress: Progress | None, timeout: float) -> Any:
@@ -80,7 +83,8 @@ class RemoteAgent:
             raise HostUnreachable(f"host {self.host}: the connection is closed")
         self._last += 1
         try:
-            self._channel.send({"id": self._last, "method": method, "params": params}, timeout)
+            request = {"id": self._last, "host": self.host, "method": method, "params": params}
+            self._channel.send(request, timeout)
             while True:
                 message = self._channel.receive(timeout)
                 if message.get("id") != self._last:
@@ -194,7 +198,7 @@ class RemoteAgent:
         data = [{"target": to_data(target), "argv": list(argv)} for target, argv in jobs]
         params = {"topology": topology, "jobs": data, "timeout": timeout}
         # The agent watches the commands' own time; this is for an agent that does not.
-        patience = timeout * (1 + len(jobs) // SIDE_BY_SIDE) + ANSWER_TIMEOUT
+        patience = timeout * (1 + len(jobs) // SIDE_BY_SIDE) + self._answer_timeout
         answers = self._call("run_many", params, timeout=patience)
         return [
             (int(item["status"]), bytes_from_data(item["stdout"]), bytes_from_data(item["stderr"])) for item in answers

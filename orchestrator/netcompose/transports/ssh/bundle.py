@@ -1,0 +1,65 @@
+"""The agent as one piece: what is sent to a host. Pure but for reading the installed package.
+
+A bundle is JSON, path -> source text, sorted; its name is the SHA-256 of that, and so the same source has the same name
+whoever packs it, with whatever zlib. On the wire it is compressed.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import zlib
+from dataclasses import dataclass
+
+#: What a host needs: importable on Python 3.9, with the standard library alone (tests/unit/test_architecture.py).
+_SHIPPED = ("__init__.py", "errors.py", "agent", "planner", "resources")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """``name`` is the SHA-256 of ``data`` in hexadecimal; ``packed`` is what is sent, compressed."""
+
+    name: str
+    data: bytes
+
+    @functools.cached_property
+    def packed(self) -> bytes:
+        """The data as it is sent."""
+        return zlib.compress(self.data, 9)
+
+
+def pack(sources: dict[str, str]) -> Bundle:
+    """A bundle of source files by their path (``netcompose/errors.py``)."""
+    data = json.dumps(sources, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    return Bundle(hashlib.sha256(data).hexdigest(), data)
+
+
+@functools.cache
+def installed() -> Bundle:
+    """The bundle of the package that runs here."""
+    import netcompose
+
+    root = os.path.dirname(os.path.abspath(netcompose.__file__))
+    return pack({f"netcompose/{path}": text for path, text in _sources(root).items()})
+
+
+def _sources(root: str) -> dict[str, str]:
+    found = {}
+    for part in _SHIPPED:
+        path = os.path.join(root, part)
+        if os.path.isdir(path):
+            for folder, _, names in os.walk(path):
+                for name in names:
+                    if name.endswith(".py"):
+                        file = os.path.join(folder, name)
+                        found[os.path.relpath(file, root).replace(os.sep, "/")] = _text(file)
+        else:
+            found[part] = _text(path)
+    return found
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()

@@ -1,0 +1,155 @@
+"""The whole way to an agent, and the agent at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from netcompose.errors import HostUnreachable, NetcomposeError
+from netcompose.transports.base import Progress
+from netcompose.transports.remote import START_TIMEOUT, RemoteAgent
+from netcompose.transports.ssh import bootstrap, bundle
+from netcompose.transports.ssh.bootstrap import Login, Started
+from netcompose.transports.ssh.deadline import Deadline
+from netcompose.transports.ssh.dial import dial, silent
+from netcompose.transports.ssh.handshake import handshake
+from netcompose.transports.ssh.login import log_in
+from netcompose.transports.ssh.settings import Hop, route
+from netcompose.transports.ssh.stream import ChannelStream
+from netcompose.transports.ssh.target import SshTarget
+
+if TYPE_CHECKING:
+    import paramiko
+
+#: Bytes that may be under way to us: what a host of 1000 containers observes has 4 MB.
+_WINDOW = 16 << 20
+
+
+class SshAgent(RemoteAgent):
+    """The agent of a host behind SSH. ``notes`` are for the user, ``started`` is what the host said of itself."""
+
+    def __init__(self, target: SshTarget, stream: ChannelStream, started: Started) -> None:
+        self.started = started
+        self.notes = (
+            (f"host {target.name}: the agent cannot be kept there and is sent each time ({started.problem})",)
+            if started.problem
+            else ()
+        )
+        self._words = stream.last_words
+        super().__init__(target.name, stream, answer_timeout=target.command_timeout)
+
+    def _call(
+        self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float | None = None
+    ) -> Any:
+        try:
+            return super()._call(method, params, progress, timeout)
+        except HostUnreachable as error:
+            if words := self._words():
+                raise HostUnreachable(f"{error.message}; its last words: {words[-500:]}", hint=error.hint) from None
+            raise
+
+
+def open_agent(target: SshTarget, *, accept_new: bool, timeout: float) -> SshAgent:
+    """See :func:`netcompose.transports.ssh.connect`."""
+    with contextlib.ExitStack() as undo:
+        way = _Way(target, accept_new=accept_new, timeout=timeout)
+        undo.callback(way.close)
+        with way.within(START_TIMEOUT) as deadline:
+            stream, channel, login = way.session(deadline)
+            started = bootstrap.start(login, stream, channel, bundle.installed(), deadline)
+            agent = SshAgent(target, stream, started)
+        undo.pop_all()
+        return agent
+
+
+def empty_cache(target: SshTarget, *, accept_new: bool, timeout: float) -> list[str]:
+    """See :func:`netcompose.transports.ssh.clean`."""
+    way = _Way(target, accept_new=accept_new, timeout=timeout)
+    try:
+        with way.within(START_TIMEOUT) as deadline:
+            stream, channel, login = way.session(deadline)
+            return bootstrap.clean(login, stream, channel, deadline)
+    finally:
+        way.close()
+
+
+class _Way:
+    """The connections of a chain of hops, made one after the other and closed together."""
+
+    def __init__(self, target: SshTarget, *, accept_new: bool, timeout: float) -> None:
+        self._target = target
+        self._transports: list[paramiko.Transport] = []
+        self._late = False
+        # Without a handler, Python prints the library's tracebacks to stderr.
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
+        try:
+            self._hops = route(target)
+            with self.within(timeout) as deadline:
+                for hop in self._hops:
+                    self._extend(hop, accept_new, deadline)
+        except BaseException:
+            self.close()
+            raise
+
+    def _extend(self, hop: Hop, accept_new: bool, deadline: Deadline) -> None:
+        before = self._transports[-1] if self._transports else None
+        sock = dial(self._target.name, hop, before, self._target.keepalive, deadline)
+        transport = handshake(self._target.name, hop, sock, accept_new=accept_new, deadline=deadline)
+        self._transports.append(transport)
+        log_in(self._target.name, hop, transport, deadline)
+        if self._target.keepalive > 0:
+            transport.set_keepalive(max(1, int(self._target.keepalive)))
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[Deadline]:
+        """Work with a deadline. Some of paramiko's waits know none; they end because the connections are closed."""
+        deadline = Deadline(seconds)
+
+        def cut() -> None:
+            self._late = True
+            self.close()
+
+        # Every wait that knows the deadline has its own words for it, and a second to say them.
+        timer = threading.Timer(seconds + 1, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield deadline
+        except NetcomposeError:
+            if self._late:
+                raise silent(self._target.name, self._hops[-1], deadline) from None
+            raise
+        except TimeoutError:
+            raise silent(self._target.name, self._hops[-1], deadline) from None
+        finally:
+            timer.cancel()
+
+    def session(self, deadline: Deadline) -> tuple[ChannelStream, paramiko.Channel, Login]:
+        """A channel on the host itself."""
+        import paramiko
+
+        transport, hop = self._transports[-1], self._hops[-1]
+        try:
+            channel = transport.open_session(window_size=_WINDOW, timeout=deadline.left())
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise HostUnreachable(
+                f"host {self._target.name}: {hop.place} does not open a session ({error or 'the connection is lost'})"
+            ) from None
+        sudo = self._target.become == "sudo" and hop.user != "root"
+        return ChannelStream(channel, self.close), channel, Login(self._target.name, hop.user, transport, sudo)
+
+    def close(self) -> None:
+        """Close all of it, the innermost first."""
+        while self._transports:
+            transport = self._transports.pop()
+            sock = transport.sock
+            if isinstance(sock, socket.socket):
+                # Its thread looks up only ten times a second; this wakes it.
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(Exception):
+                transport.close()
