@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 
 from proof_host import Snapshot, differences
+from site_hosts import Site
 
 from netcompose.agent.protocol import Stream
 from netcompose.compiler.compile import Desired, compile_topology
@@ -120,3 +121,15 @@ class Hosts:
         """The agents and watchdogs that run on a host."""
         shown = self.sandboxes[host].run(["ps", "-eo", "pid=,args="]).stdout
         return [line for line in shown.splitlines() if "netcompose.agent" in line or FAULTY in line]
+
+
+class HostSnapshots:
+    """All hosts of a site as they were when this was made."""
+
+    def __init__(self, site: Site) -> None:
+        self._hosts = Hosts({name: host.sandbox for name, host in site.hosts.items()})
+        self._before = self._hosts.snapshots()
+
+    def assert_same(self) -> None:
+        """They are so again, sessions that have not ended yet aside."""
+        self._hosts.assert_same(self._before)

@@ -215,9 +215,11 @@ class Agent:
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             return list(pool.map(lambda job: self.run(topology, job[0], job[1], timeout), jobs))
 
-    def logs(self, topology: str, container: str, tail: Optional[int] = None) -> bytes:
-        """What a container's command has printed."""
-        return b"".join(runtime.logs(topology, container, tail=tail))
+    def logs(
+        self, topology: str, container: str, tail: Optional[int] = None, since: float = 0.0, timestamps: bool = False
+    ) -> bytes:
+        """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
+        return b"".join(runtime.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
 
     def close(self) -> None:
         """End: an unconfirmed run is rolled back, the lock is given back; both by the watchdog, if one is armed."""

@@ -45,7 +45,7 @@ class Served(Protocol):
     def run_many(
         self, topology: str, jobs: Sequence[tuple[ExecTarget, Sequence[str]]], timeout: float
     ) -> list[tuple[int, bytes, bytes]]: ...
-    def logs(self, topology: str, container: str, tail: int | None) -> bytes: ...
+    def logs(self, topology: str, container: str, tail: int | None, since: float, timestamps: bool) -> bytes: ...
     def close(self) -> None: ...
 
 
@@ -154,7 +154,8 @@ def _states(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
 
 
 def _logs(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
-    return bytes_to_data(agent.logs(params["topology"], params["container"], params["tail"]))
+    since, timestamps = float(params["since"]), bool(params["timestamps"])
+    return bytes_to_data(agent.logs(params["topology"], params["container"], params["tail"], since, timestamps))
 
 
 _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netcompose.errors import PlanRefused, TopologyError, UsageError
+from netcompose.cli.reach import reach
+from netcompose.errors import NetcomposeError, PlanRefused, TopologyError, UsageError
 
 if TYPE_CHECKING:
     from netcompose.compiler.compile import Desired
@@ -44,7 +45,7 @@ def load_topology(args: argparse.Namespace) -> Topology:
         if not separator or not key:
             raise UsageError(f"--var {item!r} is not of the form K=V", hint="for example: --var spines=4")
         variables[key] = value
-    topology = load(file_of(args), variables=variables, vars_files=args.vars_file)
+    topology = load(file_of(args), variables=variables, vars_files=args.vars_file, hosts_file=args.hosts_file)
     for name in args.host:
         if name not in topology.hosts:
             raise UsageError(
@@ -62,23 +63,20 @@ def refuse_unsupported(topology: Topology) -> None:
         raise TopologyError(found)
 
 
-@contextlib.contextmanager
-def reach(hosts: list[str]) -> Iterator[Executor]:
-    """Connections to hosts, closed at the end."""
-    from netcompose.executor.run import Executor
-    from netcompose.transports import local
-
-    connections = {host: local.connect(host) for host in hosts}
-    try:
-        yield Executor(connections)
-    finally:
-        for connection in connections.values():
-            connection.close()
-
-
 def hosts_of(args: argparse.Namespace, topology: Topology) -> list[str]:
     """The hosts to work on: all of the topology, or those of ``--host``."""
     return list(args.host) or list(topology.hosts)
+
+
+def listed_hosts(args: argparse.Namespace) -> list[str]:
+    """The hosts to work on without a topology: those of ``--hosts-file``, else this machine."""
+    from netcompose.topology.build import LOCAL
+
+    if not args.hosts_file:
+        return [LOCAL]
+    from netcompose.topology import inventory
+
+    return list(inventory.hosts(args.hosts_file))
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,8 @@ def make(executor: Executor, topology: Topology) -> Planned:
     from netcompose.planner.planner import make_plan
 
     live = executor.observe(topology.name)
+    if len(topology.hosts) > 1:
+        live = _with_features(executor, live)
     desired = compile_topology(topology, live)
     contested = {host: inodes for host, inodes in desired.contested.items() if inodes}
     if contested:
@@ -117,10 +117,28 @@ def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Execut
     topology = load_topology(args)
     refuse_unsupported(topology)
     with (
-        reach(hosts_of(args, topology)) as executor,
+        reach(hosts_of(args, topology), args, topology) as executor,
         executor.locked(topology.name, owner(command, topology.name)),
     ):
         yield executor, make(executor, topology)
+
+
+def _with_features(executor: Executor, live: Mapping[str, Observation]) -> dict[str, Observation]:
+    """The observations with all that was tried out of hosts that have nothing of the topology yet: what a kernel lacks
+    is told before any host is changed. One that runs a part of it has shown what it can do."""
+    from dataclasses import replace
+
+    fresh = [host for host, observation in live.items() if not observation.resources]
+    found = executor.features(fresh) if fresh else {}
+    return {
+        host: observation
+        if host not in found
+        else replace(
+            observation,
+            facts=replace(observation.facts, features={**found[host], **observation.facts.features}),
+        )
+        for host, observation in live.items()
+    }
 
 
 def _named(live: Mapping[str, Observation], owners: Mapping[str, Mapping[int, str]]) -> dict[str, Observation]:
@@ -133,6 +151,17 @@ def _named(live: Mapping[str, Observation], owners: Mapping[str, Mapping[int, st
         listeners = tuple(replace(item, owner=known.get(item.inode, "")) for item in facts.listeners)
         named[host] = replace(live[host], facts=replace(facts, listeners=listeners))
     return named
+
+
+def report(failures: Mapping[str, NetcomposeError]) -> int:
+    """Say which hosts could not be asked, after what the others had to say; the exit status."""
+    from netcompose.cli.terminal import wants_colour
+    from netcompose.views.problems import error_text
+
+    sys.stdout.flush()
+    for error in failures.values():
+        sys.stderr.write(error_text(error, colour=wants_colour(sys.stderr)))
+    return max((error.exit_status for error in failures.values()), default=0)
 
 
 def refuse_problems(plan: Plan) -> None:

@@ -51,6 +51,7 @@ def _shared() -> _Parser:
     group.add_argument("-f", "--file", metavar="FILE", help="the topology file (default: topology.yaml)")
     group.add_argument("--var", metavar="K=V", action="append", help="set a variable of the template (repeatable)")
     group.add_argument("--vars-file", metavar="FILE", action="append", help="variables from a YAML file (repeatable)")
+    group.add_argument("--hosts-file", metavar="FILE", help="hosts from a YAML file, for one topology on several sites")
     group.add_argument("--host", metavar="NAME", action="append", help="work on this host only (repeatable)")
     group.add_argument("--output", metavar="FORMAT", help="text or json (plan: also markdown); default: text")
     return shared
@@ -110,7 +111,14 @@ def _main(arguments: list[str]) -> int:
             return 1
         if args.command != chosen:
             args = build_parser(args.command).parse_args(arguments)
-        for name, default in (("file", None), ("var", []), ("vars_file", []), ("host", []), ("output", "text")):
+        for name, default in (
+            ("file", None),
+            ("var", []),
+            ("vars_file", []),
+            ("hosts_file", ""),
+            ("host", []),
+            ("output", "text"),
+        ):
             if not hasattr(args, name):
                 setattr(args, name, default)
         status: int = args.run(args)

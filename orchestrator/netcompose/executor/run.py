@@ -60,9 +60,9 @@ class Executor:
 
         return self._everywhere(ahead)
 
-    def features(self) -> dict[str, dict[str, str]]:
-        """What each host can do: feature -> empty, or why not."""
-        return self._everywhere(lambda host, connection: connection.features())
+    def features(self, hosts: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
+        """What each host (or each of these) can do: feature -> empty, or why not."""
+        return self._everywhere(lambda host, connection: connection.features(), hosts)
 
     @contextlib.contextmanager
     def locked(self, topology: str, owner: str) -> Iterator[None]:

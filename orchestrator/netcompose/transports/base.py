@@ -67,8 +67,10 @@ class Connection(Protocol):
     ) -> list[tuple[int, bytes, bytes]]:
         """Run one command in each of many containers side by side; the answers in the order of the jobs."""
 
-    def logs(self, topology: str, container: str, tail: int | None = None) -> bytes:
-        """What a container's command has printed."""
+    def logs(
+        self, topology: str, container: str, tail: int | None = None, since: float = 0.0, timestamps: bool = False
+    ) -> bytes:
+        """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
 
     def close(self) -> None:
         """End the connection; an unconfirmed run is rolled back, and the lock is given back."""

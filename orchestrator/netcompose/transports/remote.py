@@ -204,9 +204,12 @@ class RemoteAgent:
             (int(item["status"]), bytes_from_data(item["stdout"]), bytes_from_data(item["stderr"])) for item in answers
         ]
 
-    def logs(self, topology: str, container: str, tail: int | None = None) -> bytes:
-        """What a container's command has printed."""
-        return bytes_from_data(self._call("logs", {"topology": topology, "container": container, "tail": tail}))
+    def logs(
+        self, topology: str, container: str, tail: int | None = None, since: float = 0.0, timestamps: bool = False
+    ) -> bytes:
+        """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
+        params = {"topology": topology, "container": container, "tail": tail, "since": since, "timestamps": timestamps}
+        return bytes_from_data(self._call("logs", params))
 
     def close(self) -> None:
         """End the connection; the agent rolls an unconfirmed run back and gives its lock back."""
