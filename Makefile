@@ -11,7 +11,8 @@ demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, p
 	@$(RUN) $(PY) examples/quickstart/demo.py
 
 test: $(VENV)/ready           ## lint, types, and the whole suite
-	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux sshd:openssh-server ssh:openssh-client sudo:sudo \
+	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
+		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
 		iptables:iptables dockerd:docker.io docker-compose:docker-compose
 	$(VENV)/bin/ruff check .

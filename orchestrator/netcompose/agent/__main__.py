@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Optional
 
 
-def main() -> int:
-    """Move the protocol's descriptors out of the way, then serve until the controller is gone."""
+def main(silence: Optional[float] = None) -> int:
+    """Move the protocol's descriptors out of the way, then serve until the controller is gone (see ``serve``)."""
     read_fd, write_fd = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -18,7 +19,7 @@ def main() -> int:
     from netcompose.agent.agent import Agent
     from netcompose.agent.server import serve
 
-    serve(Agent(), read_fd, write_fd)
+    serve(Agent(), read_fd, write_fd, silence)
     return 0
 
 

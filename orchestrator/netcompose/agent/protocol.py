@@ -4,6 +4,7 @@ A frame is a 4-byte big-endian length and that many bytes of JSON. The agent beg
 login shell prints before it is skipped. Then the controller asks ``{"id", "host", "method", "params"}`` and the agent
 answers any number of ``{"id", "progress"}`` and one ``{"id", "result"}`` or ``{"id", "error"}``, one request at a time.
 Meanwhile the controller may say ``{"cancel"}``: the request ends with the error ``Interrupted`` at its next step.
+Between requests the controller may send ``ALIVE``, an empty frame, so that its silence means that it is gone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from netcompose.resources.host import HostFacts
 VERSION = 1
 _ANNOUNCEMENT = b"\0netcompose-agent "
 MARKER = b"%s%d\n" % (_ANNOUNCEMENT, VERSION)
+#: The empty frame.
+ALIVE = bytes(4)
 #: Longest frame in bytes; 10,000 containers take about 20 MB.
 FRAME_LIMIT = 256 << 20
 #: Commands that an agent runs at the same time in as many containers.
@@ -137,12 +140,14 @@ class Channel:
         self.stream.send(len(body).to_bytes(4, "big") + body, timeout)
 
     def receive(self, timeout: Optional[float] = None) -> dict[str, Any]:
-        """The next message. ``StreamEnded`` at the end, ``TimeoutError`` if it is not complete after ``timeout``
-        seconds, ``ProtocolError`` if it is none."""
+        """The next message; empty for a sign of life. ``StreamEnded`` at the end, ``TimeoutError`` if it is incomplete
+        after ``timeout`` seconds, ``ProtocolError`` if it is none."""
         end = None if timeout is None else time.monotonic() + timeout
         length = int.from_bytes(self._exactly(4, end), "big")
         if length > FRAME_LIMIT:
             raise ProtocolError("a frame of {} bytes is announced: the stream is broken".format(length))
+        if not length:
+            return {}
         try:
             message = json.loads(self._exactly(length, end))
         except ValueError as error:
@@ -150,6 +155,10 @@ class Channel:
         if not isinstance(message, dict):
             raise ProtocolError("a frame is no message: the stream is broken")
         return message
+
+    def readable(self, timeout: float) -> bool:
+        """True as soon as there is something to receive, or the end; False after ``timeout`` seconds."""
+        return bool(self._rest) or self.stream.readable(timeout)
 
     def _exactly(self, count: int, end: Optional[float]) -> bytes:
         pieces, have = [self._rest], len(self._rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Any, Callable, Mapping, Protocol, Sequence
+from typing import Any, Callable, Mapping, Optional, Protocol, Sequence
 
 from netcompose.agent.protocol import (
     Channel,
@@ -23,6 +23,8 @@ Progress = Callable[[int, int, str], None]
 
 #: Seconds for the rest of a frame of which something has come.
 _REST_TIMEOUT = 5.0
+#: Seconds that a request may take to arrive, once it has begun, if silence counts.
+_FRAME_TIMEOUT = 600.0
 
 
 class Served(Protocol):
@@ -56,8 +58,11 @@ class Cancelled(BaseException):
     """
 
 
-def serve(agent: Served, read_fd: int, write_fd: int) -> None:
+def serve(agent: Served, read_fd: int, write_fd: int, silence: Optional[float] = None) -> None:
     """Answer requests until the controller closes its end or a signal asks to stop, then close the agent.
+
+    After ``silence`` seconds without a request or a sign of life the controller counts as gone as well: one whose cable
+    was cut closes nothing.
 
     Closing gives the lock back and rolls an unconfirmed apply back; that is the agent's own part. A controller that
     goes away while changes are made is noticed at the next step of progress.
@@ -66,15 +71,15 @@ def serve(agent: Served, read_fd: int, write_fd: int) -> None:
     before = _stop_on_signals()
     try:
         channel.announce()
-        while True:
-            request = channel.receive()
-            # A request to stop what is finished by now.
-            if "cancel" not in request:
+        while silence is None or channel.readable(silence):
+            request = channel.receive(None if silence is None else _FRAME_TIMEOUT)
+            # Nothing but a sign of life, or a request to stop what is finished by now.
+            if request and "cancel" not in request:
                 agent.at_work(True)
                 agent.known_as(str(request.get("host", "")))
                 _answer(agent, channel, request)
                 agent.at_work(False)
-    except (StreamEnded, Cancelled, KeyboardInterrupt):
+    except (StreamEnded, TimeoutError, Cancelled, KeyboardInterrupt):
         pass
     finally:
         # What is being put back now is not to be disturbed by a second Ctrl-C.
@@ -102,12 +107,13 @@ def _answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None
 
     def progress(done: int, total: int, text: str) -> None:
         # While a request is open only one thing is said: stop. Else it is the end of the stream.
-        if channel.stream.readable(0):
+        if channel.readable(0):
             try:
-                channel.receive(_REST_TIMEOUT)
+                asked = channel.receive(_REST_TIMEOUT)
             except (StreamEnded, TimeoutError, ProtocolError):
                 raise Cancelled from None
-            raise Interrupted("stopped before the end, as asked")
+            if asked:
+                raise Interrupted("stopped before the end, as asked")
         agent.at_work(True)
         try:
             channel.send({"id": identity, "progress": {"done": done, "total": total, "text": text}})

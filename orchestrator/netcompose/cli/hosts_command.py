@@ -12,7 +12,10 @@ from netcompose.cli.reach import known_hosts, reach_some
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No options of its own."""
+    """What to do with them."""
+    parser.add_argument(
+        "action", nargs="?", choices=["clean"], help="clean: remove what netcompose keeps on them (the cached agent)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,6 +28,10 @@ def run(args: argparse.Namespace) -> int:
     if args.file is not None or os.path.exists(common.DEFAULT_FILE):
         topology = common.load_topology(args)
         hosts, name = common.hosts_of(args, topology), topology.name
+    if args.action == "clean":
+        from netcompose.cli import hosts_clean
+
+        return hosts_clean.run(args, topology)
     addresses = {host: known.address for host, known in known_hosts(hosts, args, topology).items()}
     with reach_some(hosts, args, topology) as (executor, failures):
         live, features, clocks = executor.observe(name), executor.features(), executor.clocks()

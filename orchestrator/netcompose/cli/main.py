@@ -32,6 +32,17 @@ COMMANDS = {
     "schema": "print the JSON Schema of the topology language or of the plan",
 }
 
+#: Of the options that every command has; argparse's own would overwrite what stands before the command.
+_DEFAULTS: dict[str, Any] = {
+    "file": None,
+    "var": [],
+    "vars_file": [],
+    "hosts_file": "",
+    "host": [],
+    "accept_new_host_keys": False,
+    "output": "text",
+}
+
 _EPILOG = """exit status: 0 done, or no difference; 1 error; 2 the plan has changes (plan --detailed-exitcode);
 3 the topology is invalid; 4 apply failed and was rolled back; 5 the saved plan is stale;
 6 locked by another run; 7 a host could not be reached"""
@@ -53,6 +64,11 @@ def _shared() -> _Parser:
     group.add_argument("--vars-file", metavar="FILE", action="append", help="variables from a YAML file (repeatable)")
     group.add_argument("--hosts-file", metavar="FILE", help="hosts from a YAML file, for one topology on several sites")
     group.add_argument("--host", metavar="NAME", action="append", help="work on this host only (repeatable)")
+    group.add_argument(
+        "--accept-new-host-keys",
+        action="store_true",
+        help="accept and note the SSH keys of hosts that are not known yet; a changed key is refused all the same",
+    )
     group.add_argument("--output", metavar="FORMAT", help="text or json (plan: also markdown); default: text")
     return shared
 
@@ -111,14 +127,7 @@ def _main(arguments: list[str]) -> int:
             return 1
         if args.command != chosen:
             args = build_parser(args.command).parse_args(arguments)
-        for name, default in (
-            ("file", None),
-            ("var", []),
-            ("vars_file", []),
-            ("hosts_file", ""),
-            ("host", []),
-            ("output", "text"),
-        ):
+        for name, default in _DEFAULTS.items():
             if not hasattr(args, name):
                 setattr(args, name, default)
         status: int = args.run(args)

@@ -80,7 +80,7 @@ def connect(host: Host, args: argparse.Namespace) -> Connection:
         return local.spawn(host.name)
     from netcompose.cli import connections
 
-    return connections.connect(host, accept_new=getattr(args, "accept_new_host_keys", False))
+    return connections.connect(host, accept_new=args.accept_new_host_keys)
 
 
 def _all_at_once(

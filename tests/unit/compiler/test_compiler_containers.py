@@ -197,12 +197,11 @@ def test_what_this_version_does_not_do_is_said_with_its_place_and_a_hint(things,
 @pytest.mark.parametrize(
     ("hosts", "path"),
     [
-        ({"s": Host("s", ("hosts", "s"), address="192.0.2.1", user="root")}, ("hosts", "s", "address")),
-        ({"s": Host("s", ("hosts", "s"), become="sudo")}, ("hosts", "s", "become")),
-        ({"s": Host("s", ("hosts", "s")), "t": Host("t", ("hosts", "t"))}, ("hosts", "t")),
+        ({"s": Host("s", ("hosts", "s"), address="192.0.2.1", runtime="docker")}, ("hosts", "s", "runtime")),
+        ({"local": Host("local", ("hosts", "local"), become="sudo")}, ("hosts", "local", "become")),
     ],
 )
-def test_other_hosts_are_not_supported(hosts, path):
+def test_what_hosts_cannot_have_yet_is_told(hosts, path):
     (problem,) = compile_topology(topology(hosts=hosts), {}).problems
     assert problem.path == path
 

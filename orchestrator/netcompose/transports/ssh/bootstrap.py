@@ -53,14 +53,13 @@ class Login:
     sudo: bool
 
 
-def start(
-    login: Login, stream: ChannelStream, channel: paramiko.Channel, bundle: Bundle, deadline: Deadline
-) -> Started:
-    """Start the agent on a fresh channel; what comes next on the stream is the protocol.
+def start(login: Login, stream: ChannelStream, bundle: Bundle, deadline: Deadline, *, silence: float = 0) -> Started:
+    """Start the agent on a fresh channel; what comes next on the stream is the protocol. After ``silence`` seconds
+    without a sign of life (0: never) the agent ends.
 
     Raises ``HostLacks``, ``NotPermitted``, ``HostUnreachable`` or ``ProtocolError``, each with what to do.
     """
-    _execute(channel, command(login.sudo, "agent", bundle.name))
+    stream.execute(command(login.sudo, "agent", bundle.name, f"{silence:g}"))
     said = _statement(login, stream, deadline)
     if said.get("send"):
         packed = bundle.packed
@@ -79,9 +78,9 @@ def start(
     return Started(said["version"], tuple(said["python"]), said["pid"], bool(said["cached"]), str(said["problem"]))
 
 
-def clean(login: Login, stream: ChannelStream, channel: paramiko.Channel, deadline: Deadline) -> list[str]:
+def clean(login: Login, stream: ChannelStream, deadline: Deadline) -> list[str]:
     """Empty the cache; the names of the files that were removed. Errors as for :func:`start`."""
-    _execute(channel, command(login.sudo, "clean", ""))
+    stream.execute(command(login.sudo, "clean"))
     said = _statement(login, stream, deadline)
     if "removed" not in said:
         raise _refusal(login, said)
@@ -93,12 +92,12 @@ def clean(login: Login, stream: ChannelStream, channel: paramiko.Channel, deadli
     return [str(name) for name in said["removed"]]
 
 
-def command(sudo: bool, what: str, name: str) -> str:
+def command(sudo: bool, *words: str) -> str:
     """The command line. sshd hands it to the login shell, whichever that is, so it has words without any quotes but
     one pair, which all shells read alike, around letters, digits and a few signs."""
     code = f"import sys,zlib,binascii;exec(zlib.decompress(binascii.a2b_base64({_packed_stage()!r})))"
     # Isolated from the user's modules and environment, and without site-packages, which take longer than the stage.
-    return shlex.join([*(_SUDO if sudo else []), "python3", "-I", "-S", "-c", code.replace("'", '"'), what, name])
+    return shlex.join([*(_SUDO if sudo else []), "python3", "-I", "-S", "-c", code.replace("'", '"'), *words])
 
 
 @functools.cache
@@ -107,16 +106,6 @@ def _packed_stage() -> str:
     import inspect
 
     return base64.b64encode(zlib.compress(inspect.getsource(stage).encode(), 9)).decode()
-
-
-def _execute(channel: paramiko.Channel, line: str) -> None:
-    import paramiko
-
-    try:
-        channel.exec_command(line)
-    except (paramiko.SSHException, EOFError, OSError):
-        # Whether it was refused or the connection is lost is seen by reading.
-        channel.close()
 
 
 def _statement(login: Login, stream: ChannelStream, deadline: Deadline) -> dict[str, Any]:
@@ -236,7 +225,7 @@ def _run(login: Login, argv: Sequence[str], deadline: Deadline) -> tuple[int | N
         raise HostUnreachable(f"host {login.host}: {error}") from None
     stream = ChannelStream(channel, lambda: None)
     try:
-        _execute(channel, shlex.join(argv))
+        stream.execute(shlex.join(argv))
         seen = b""
         while data := stream.receive(1 << 16, deadline.left()):
             seen += data

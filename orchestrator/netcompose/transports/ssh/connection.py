@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from netcompose.agent.protocol import ALIVE
 from netcompose.errors import HostUnreachable, NetcomposeError
 from netcompose.transports.base import Progress
 from netcompose.transports.remote import START_TIMEOUT, RemoteAgent
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Bytes that may be under way to us: what a host of 1000 containers observes has 4 MB.
 _WINDOW = 16 << 20
+#: Signs of life of the controller that an agent misses before it ends.
+_SIGNS_MISSED = 4
 
 
 class SshAgent(RemoteAgent):
@@ -39,8 +42,20 @@ class SshAgent(RemoteAgent):
             if started.problem
             else ()
         )
-        self._words = stream.last_words
+        self._stream = stream
+        self._closed = threading.Event()
         super().__init__(target.name, stream, answer_timeout=target.command_timeout)
+        if target.keepalive > 0:
+            threading.Thread(target=self._live, args=(target.keepalive,), daemon=True).start()
+
+    def _live(self, every: float) -> None:
+        """Signs of life between requests; during one the agent expects nothing but its end."""
+        while not self._closed.wait(every):
+            if self._busy.acquire(blocking=False):
+                try:
+                    self._stream.send_if_idle(ALIVE)
+                finally:
+                    self._busy.release()
 
     def _call(
         self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float | None = None
@@ -48,9 +63,14 @@ class SshAgent(RemoteAgent):
         try:
             return super()._call(method, params, progress, timeout)
         except HostUnreachable as error:
-            if words := self._words():
+            if words := self._stream.last_words():
                 raise HostUnreachable(f"{error.message}; its last words: {words[-500:]}", hint=error.hint) from None
             raise
+
+    def close(self) -> None:
+        """See :meth:`RemoteAgent.close`."""
+        self._closed.set()
+        super().close()
 
 
 def open_agent(target: SshTarget, *, accept_new: bool, timeout: float) -> SshAgent:
@@ -59,8 +79,9 @@ def open_agent(target: SshTarget, *, accept_new: bool, timeout: float) -> SshAge
         way = _Way(target, accept_new=accept_new, timeout=timeout)
         undo.callback(way.close)
         with way.within(START_TIMEOUT) as deadline:
-            stream, channel, login = way.session(deadline)
-            started = bootstrap.start(login, stream, channel, bundle.installed(), deadline)
+            stream, login = way.session(deadline)
+            silence = target.keepalive * _SIGNS_MISSED
+            started = bootstrap.start(login, stream, bundle.installed(), deadline, silence=silence)
             agent = SshAgent(target, stream, started)
         undo.pop_all()
         return agent
@@ -71,8 +92,8 @@ def empty_cache(target: SshTarget, *, accept_new: bool, timeout: float) -> list[
     way = _Way(target, accept_new=accept_new, timeout=timeout)
     try:
         with way.within(START_TIMEOUT) as deadline:
-            stream, channel, login = way.session(deadline)
-            return bootstrap.clean(login, stream, channel, deadline)
+            stream, login = way.session(deadline)
+            return bootstrap.clean(login, stream, deadline)
     finally:
         way.close()
 
@@ -128,7 +149,7 @@ class _Way:
         finally:
             timer.cancel()
 
-    def session(self, deadline: Deadline) -> tuple[ChannelStream, paramiko.Channel, Login]:
+    def session(self, deadline: Deadline) -> tuple[ChannelStream, Login]:
         """A channel on the host itself."""
         import paramiko
 
@@ -140,7 +161,7 @@ class _Way:
                 f"host {self._target.name}: {hop.place} does not open a session ({error or 'the connection is lost'})"
             ) from None
         sudo = self._target.become == "sudo" and hop.user != "root"
-        return ChannelStream(channel, self.close), channel, Login(self._target.name, hop.user, transport, sudo)
+        return ChannelStream(channel, self.close), Login(self._target.name, hop.user, transport, sudo)
 
     def close(self) -> None:
         """Close all of it, the innermost first."""

@@ -116,7 +116,7 @@ def _failed(host: str, hop: Hop, error: BaseException, deadline: Deadline) -> Ho
     where = f"{hop.hostname} port {hop.port}"
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return HostUnreachable(f"host {host}: no common algorithm with the SSH server of {where}: {error}")
-    if "banner" in str(error).lower():
+    if "banner" in str(error).lower() or "protocol version" in str(error).lower():
         return HostUnreachable(
             f"host {host}: what answers on {where} does not speak SSH, or ends the connection at once",
             hint="is `port:` right? a busy sshd refuses connections too (MaxStartups)",

@@ -156,6 +156,8 @@ def _refused(
     text += f"; it accepts: {', '.join(accepts)}" if accepts else ""
     if not tried:
         hint = "make a key (ssh-keygen), or name one: `identity_file:` of the host"
+    elif accepts and "publickey" not in accepts:
+        hint = "netcompose logs in with keys alone: allow them in the server's sshd_config (PubkeyAuthentication)"
     else:
         hint = f"is the user right, and the key in its ~/.ssh/authorized_keys? try: {hop.command}"
     return LoginRefused(text, hint=hint)

@@ -136,9 +136,9 @@ def _ask(alias: str, options: Sequence[tuple[str, str]]) -> Options:
 
 
 def _read(alias: str, options: Sequence[tuple[str, str]]) -> Options:
-    from netcompose.transports.ssh import sshconfig
+    from netcompose.transports.ssh.sshconfig import options_for
 
-    return sshconfig.options_for(alias, {name.lower(): value for name, value in options})
+    return options_for(alias, {name.lower(): value for name, value in options})
 
 
 def hop_of(alias: str, options: Options) -> Hop:

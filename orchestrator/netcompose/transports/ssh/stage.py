@@ -1,8 +1,9 @@
 """The first thing that runs on a host: finds or receives the agent's bundle, verifies it, and becomes the agent.
 
 Sent as text on the command line of ``python3 -c`` (see bootstrap.py), so it has to read as Python 3.4, to be able to
-say that a Python is too old, and imports next to nothing. Its arguments are what to do (``agent`` or ``clean``) and the
-bundle's SHA-256. On stdout it says one line of JSON after ``MARKER`` for each thing that the controller has to know:
+say that a Python is too old, and imports next to nothing. Its arguments are what to do (``agent`` or ``clean``), the
+bundle's SHA-256, and the seconds of silence after which the controller counts as gone. On stdout it says one line of
+JSON after ``MARKER`` for each thing that the controller has to know:
 
     {"problem": "python" | "root", ...}   it ends here
     {"send": true}                        the bundle is not in the cache: 4 bytes of length, then the bundle, please
@@ -171,8 +172,8 @@ class Finder:
         exec(compile(self.sources[path], "bundle/" + path, "exec"), module.__dict__)  # noqa: S102
 
 
-def agent(name: str) -> int:
-    """Find or receive the bundle, verify it, import the agent and serve."""
+def agent(name: str, silence: float) -> int:
+    """Find or receive the bundle, verify it, import the agent and serve until the controller is silent (0: never)."""
     import json
     import zlib
 
@@ -192,7 +193,7 @@ def agent(name: str) -> int:
 
     status = {"ready": True, "version": netcompose.__version__, "cached": found, "problem": problem}
     say(dict(status, python=list(sys.version_info[:3]), pid=os.getpid()))
-    return program.main()
+    return program.main(silence or None)
 
 
 def main(argv: "list[str]") -> int:
@@ -206,7 +207,7 @@ def main(argv: "list[str]") -> int:
     os.umask(0o022)
     path = os.environ.get("PATH", "").split(":")
     os.environ["PATH"] = ":".join([item for item in path if item] + [item for item in _SBIN if item not in path])
-    return clean() if argv[0] == "clean" else agent(argv[1])
+    return clean() if argv[0] == "clean" else agent(argv[1], float(argv[2]))
 
 
 if __name__ == "__main__":

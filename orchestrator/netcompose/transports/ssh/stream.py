@@ -30,6 +30,16 @@ class ChannelStream(Stream):
         self._errors = b""
         self._sending = threading.Lock()
 
+    def execute(self, line: str) -> None:
+        """Have the host's login shell run a command, once per channel."""
+        import paramiko
+
+        try:
+            self._channel.exec_command(line)
+        except (paramiko.SSHException, EOFError, OSError):
+            # Whether it was refused or the connection is lost is seen by reading.
+            self._channel.close()
+
     def receive(self, limit: int, timeout: float | None) -> bytes:
         """See :meth:`Stream.receive`."""
         if self._unread:

@@ -1,0 +1,53 @@
+"""``netcompose hosts clean``: take back the one thing that ``down`` leaves on a host, the cached agent."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from netcompose.cli import common
+from netcompose.errors import NetcomposeError, UsageError
+
+if TYPE_CHECKING:
+    from netcompose.topology.model import Host, Topology
+
+#: Hosts that are worked on at the same time.
+_POOL = 32
+
+
+def run(args: argparse.Namespace, topology: Topology | None) -> int:
+    """Clean every host, whatever becomes of the others; the exit status is that of the first failure."""
+    if topology is None:
+        raise UsageError(
+            "there is no topology that names the hosts", hint="name its file: netcompose -f FILE hosts clean"
+        )
+    hosts = [topology.hosts[name] for name in common.hosts_of(args, topology)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    from netcompose.cli.terminal import wants_colour
+    from netcompose.views.problems import error_text
+
+    status = 0
+    with ThreadPoolExecutor(max_workers=_POOL) as pool:
+        answers = list(pool.map(lambda host: _clean(host, accept_new=args.accept_new_host_keys), hosts))
+    for host, answer in zip(hosts, answers, strict=True):
+        if isinstance(answer, NetcomposeError):
+            sys.stderr.write(error_text(answer, colour=wants_colour(sys.stderr)))
+            status = status or answer.exit_status
+        else:
+            sys.stdout.write(f"{host.name}: {answer}\n")
+    return status
+
+
+def _clean(host: Host, *, accept_new: bool) -> str | NetcomposeError:
+    if not host.address:
+        return "this machine; nothing is kept"
+    from netcompose.cli.connections import target_of
+    from netcompose.transports import ssh
+
+    try:
+        removed = ssh.clean(target_of(host), accept_new=accept_new)
+    except NetcomposeError as error:
+        return error
+    return f"removed {len(removed)} cached agent{'' if len(removed) == 1 else 's'}" if removed else "nothing was kept"
