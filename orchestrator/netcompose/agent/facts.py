@@ -9,8 +9,9 @@ import shutil
 from typing import Iterator, Mapping
 
 from netcompose import __version__
-from netcompose.agent import interference, nameserver
+from netcompose.agent import interference, nameserver, session
 from netcompose.agent.kernel import listeners, sysctl
+from netcompose.agent.kernel.vxlan import decode
 from netcompose.agent.snapshot import Snapshot, Stack
 from netcompose.resources import HostFacts
 
@@ -63,6 +64,17 @@ def read(snapshot: Snapshot) -> HostFacts:
             program: tuple(sorted(chain for chain in table if chain.startswith("DOCKER")))
             for program, table in snapshot.docker.items()
         },
+        interface_addresses={
+            link.name: tuple(sorted(host.addresses.get(link.ifindex, ())))
+            for link in host.links
+            if link.ifindex not in ours and link.ifindex != 1 and link.up and host.addresses.get(link.ifindex)
+        },
+        mtus={link.name: link.mtu for link in host.links if link.ifindex not in ours},
+        tunnels=tuple(
+            (found.vni, found.port)
+            for found in (decode(link) for link in host.links if link.kind == "vxlan" and link.ifindex not in ours)
+        ),
+        session=session.read(snapshot.namespaces, names),
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         load=os.getloadavg()[0],
     )

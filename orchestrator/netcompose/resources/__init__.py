@@ -23,10 +23,12 @@ from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Lis
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
 from netcompose.resources.sysctl import Sysctl
+from netcompose.resources.vxlan import Vxlan
 
 #: The registry: a new kind is a new class here and a module of the same name under ``agent/kinds``.
 KINDS: Mapping[str, type[Resource]] = {
-    cls.kind: cls for cls in (Namespace, Bridge, Veth, Leftover, File, Exec, Process, Firewall, Sysctl, DockerUser)
+    cls.kind: cls
+    for cls in (Namespace, Bridge, Veth, Vxlan, Leftover, File, Exec, Process, Firewall, Sysctl, DockerUser)
 }
 
 
@@ -70,6 +72,7 @@ __all__ = [
     "Route",
     "Sysctl",
     "Veth",
+    "Vxlan",
     "attribute",
     "attributes",
     "from_data",

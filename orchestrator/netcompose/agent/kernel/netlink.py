@@ -180,6 +180,20 @@ class Socket:
                     found.append(data[offset + 16 : offset + length])
                 offset += (length + 3) & ~3
 
+    def ask(self, kind: int, body: bytes) -> bytes:
+        """The one answer to a question that is no dump, without its header; ``OSError`` with the kernel's errno."""
+        sequence = self._sequence
+        self._sequence += 1
+        self._socket.send(_HEADER.pack(16 + len(body), kind, NLM_F_REQUEST, sequence, 0) + body)
+        while True:
+            data = self._socket.recv(_RECEIVE)
+            length, answer, _, answered, _ = _HEADER.unpack_from(data, 0)
+            if answered == sequence:
+                if answer == NLMSG_ERROR:
+                    code = struct.unpack_from("=i", data, 16)[0]
+                    raise OSError(-code, os.strerror(-code))
+                return data[16:length]
+
     def request(self, message: Message) -> None:
         """Send one message; ``OSError`` with the kernel's words if it is refused."""
         for refusal in self.send([message]):

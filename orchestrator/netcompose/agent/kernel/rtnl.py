@@ -54,7 +54,7 @@ _U32 = struct.Struct("=I")
 
 class Link(NamedTuple):
     """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware;
-    ``isolated`` is that of a bridge's port."""
+    ``isolated`` is that of a bridge's port, ``info`` the kind's own attributes, undecoded, of tunnels alone."""
 
     ifindex: int
     name: str
@@ -68,6 +68,7 @@ class Link(NamedTuple):
     kind: str
     altnames: tuple[str, ...]
     isolated: bool = False
+    info: bytes = b""
 
 
 class Address(NamedTuple):
@@ -251,6 +252,7 @@ def decode_link(data: bytes) -> Link:
     name = mac = alias = kind = ""
     mtu = master = link = group = 0
     isolated = False
+    info = b""
     altnames: tuple[str, ...] = ()
     offset, end = 16, len(data)
     unpack = _NLA.unpack_from
@@ -272,12 +274,16 @@ def decode_link(data: bytes) -> Link:
             alias = data[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")
         elif what & 0x3FFF == IFLA_LINKINFO:
             kind = _link_kind(data[offset + 4 : offset + length])
+            if kind == "vxlan":
+                info = data[offset + 4 : offset + length]
             isolated = _ISOLATED in data and _is_isolated(data[offset + 4 : offset + length])
         elif what & 0x3FFF == IFLA_PROP_LIST:
             inner = attributes(data[offset + 4 : offset + length], 0)
             altnames = tuple(value.rstrip(b"\0").decode(errors="replace") for k, value in inner if k == IFLA_ALT_IFNAME)
         offset += (length + 3) & ~3
-    return Link(index, name, bool(flags & _IFF_UP), mac, mtu, master, link, group, alias, kind, altnames, isolated)
+    return Link(
+        index, name, bool(flags & _IFF_UP), mac, mtu, master, link, group, alias, kind, altnames, isolated, info
+    )
 
 
 def _link_kind(data: bytes) -> str:

@@ -18,6 +18,7 @@ from netcompose.agent.kinds.namespace import NamespaceKind
 from netcompose.agent.kinds.process import ProcessKind
 from netcompose.agent.kinds.sysctl import SysctlKind
 from netcompose.agent.kinds.veth import VethKind
+from netcompose.agent.kinds.vxlan import VxlanKind
 
 KINDS: Mapping[str, Kind] = {
     kind.kind: kind
@@ -25,6 +26,7 @@ KINDS: Mapping[str, Kind] = {
         NamespaceKind(),
         BridgeKind(),
         VethKind(),
+        VxlanKind(),
         LeftoverKind(),
         FileKind(),
         ExecKind(),
