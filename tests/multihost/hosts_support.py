@@ -49,6 +49,32 @@ class Hosts:
         with ExitStack() as stack:
             yield cls({name: stack.enter_context(Sandbox(name)) for name in names})
 
+    def join(self, mtu: int = 1500) -> None:
+        """Put all hosts on one segment, ``10.77.0.0/24`` and ``fd77::/64``; the first is .1, and has the segment."""
+        first, *others = self.sandboxes.values()
+        _lines(first, f"ip link add seg type bridge; ip link set seg mtu {mtu} up")
+        for number, host in enumerate(others, 2):
+            make = ["ip", "link", "add", f"seg{number}", "type", "veth", "peer", "name", "eth0"]
+            # The first host's network, but the machine's process ids.
+            enter = ["nsenter", "--target", str(first.pid), "--net"]
+            subprocess.run([*enter, *make, "netns", str(host.pid)], check=True)
+            _lines(first, f"ip link set seg{number} mtu {mtu} master seg up")
+            _lines(host, f"ip link set eth0 mtu {mtu} up")
+            _lines(host, f"ip addr add 10.77.0.{number}/24 dev eth0; ip addr add fd77::{number}/64 dev eth0 nodad")
+        _lines(first, "ip addr add 10.77.0.1/24 dev seg; ip addr add fd77::1/64 dev seg nodad")
+
+    def shell(self, host: str, script: str) -> str:
+        """Foreign tools on a host; their output."""
+        return _lines(self.sandboxes[host], script)
+
+    def inside(self, host: str, container: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        """A foreign tool in a container, with its files."""
+        return self.sandboxes[host].run(["ip", "netns", "exec", f"lab-{container}", *argv])
+
+    def reaches(self, host: str, container: str, target: str, *options: str) -> bool:
+        """True if the target answers one packet."""
+        return self.inside(host, container, "ping", "-c1", "-W2", *options, target).returncode == 0
+
     def connect(self, host: str, program: Sequence[str] = (sys.executable, "-m", "netcompose.agent")) -> RemoteAgent:
         """A connection to an agent of its own."""
         if host in self.cut:
@@ -121,6 +147,10 @@ class Hosts:
         """The agents and watchdogs that run on a host."""
         shown = self.sandboxes[host].run(["ps", "-eo", "pid=,args="]).stdout
         return [line for line in shown.splitlines() if "netcompose.agent" in line or FAULTY in line]
+
+
+def _lines(sandbox: Sandbox, script: str) -> str:
+    return str(sandbox.run(["sh", "-ec", script], check=True).stdout)
 
 
 class HostSnapshots:

@@ -15,11 +15,12 @@ from netcompose.compiler import (
     links,
     names,
     ports,
+    tunnels,
     unsupported,
 )
 from netcompose.compiler.addresses import Member, Prefix, allocate, pooled_networks
 from netcompose.compiler.before import Before
-from netcompose.compiler.networks import DRIVERS
+from netcompose.compiler.networks import DRIVERS, HOST_IS_GATEWAY
 from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
@@ -115,6 +116,8 @@ class _Compilation:
         self.problems += containers.sysctl_problems(topology, self.owners)
         self.pooled, unsettled = pooled_networks(topology, self.before, self._host_routes())
         self.problems += unsettled
+        self.tunnels = tunnels.Tunnels(topology, self.live)
+        self.pooled = self.tunnels.fitted(self.pooled)
         self._name_interfaces()
         self._give_addresses()
         self._collect_interfaces()
@@ -124,6 +127,7 @@ class _Compilation:
         self._containers()
         self._outside()
         self._check_hosts()
+        self.problems += self.tunnels.problems
         return Desired(
             topology=topology.name,
             resources={host: {id: found[id] for id in sorted(found)} for host, found in self.resources.items()},
@@ -237,6 +241,7 @@ class _Compilation:
             for attachment in container.networks:
                 used[container.host, attachment.network] = None
         first_host = next(iter(self.topology.hosts), "local")
+        self.used = used
         joined = {network for _, network in used}
         for network in self.topology.networks:
             if network not in joined:
@@ -246,6 +251,9 @@ class _Compilation:
             if pooled.network.driver in DRIVERS:
                 for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled):
                     self._add(host, resource)
+        for network in self.tunnels.spans:
+            for host, tunnel in self.tunnels.overlay(self.pooled[network], self.interfaces):
+                self._add(host, tunnel)
         for name, interfaces in self.interfaces.items():
             host = self.topology.containers[name].host
             routes = self.routes[name].by_interface
@@ -264,6 +272,10 @@ class _Compilation:
         for link, ends in self.cables:
             if all(end.container in self.interfaces for end in ends):
                 routes = {end.container: self.routes[end.container].by_interface for end in ends}
+                if self.tunnels.crosses(link):
+                    for at, tunnel in self.tunnels.cable(link, ends, routes):
+                        self._add(at, tunnel)
+                    continue
                 host = self.topology.containers[ends[0].container].host
                 self._add(host, links.cable(self.topology.name, link, ends, routes))
 
@@ -310,12 +322,13 @@ class _Compilation:
         topology = self.topology
         self.problems += firewall.contradictions(topology)
         defaults = {name: routes.default for name, routes in self.routes.items()}
+        filtered = {name: [item for item in own if self._has_gateway(item)] for name, own in self.interfaces.items()}
         for host, resources in list(self.resources.items()):
-            bridges = [item.network for item in resources.values() if isinstance(item, Bridge)]
-            if not bridges:
+            bridges = [self.pooled[item.network] for item in resources.values() if isinstance(item, Bridge)]
+            networks = [pooled for pooled in bridges if pooled.network.driver in HOST_IS_GATEWAY]
+            if not networks:
                 continue
-            networks = [self.pooled[network] for network in bridges]
-            found = ports.publish(topology, host, self.interfaces, defaults, self.live.get(host))
+            found = ports.publish(topology, host, filtered, defaults, self.live.get(host))
             self.problems += found.problems
             self.contested[host] = found.contested
             self._add(host, firewall.firewall(topology.name, networks, found.published, self.names_ports.get(host, 0)))
@@ -328,15 +341,21 @@ class _Compilation:
             if found.published:
                 self._add(host, ports.publisher(found.published, [firewall.firewall_id(topology.name)]))
 
+    def _has_gateway(self, interface: Interface) -> bool:
+        """True if the host is the way out of the interface's network."""
+        return bool(interface.network) and self.pooled[interface.network].network.driver in HOST_IS_GATEWAY
+
     def _check_hosts(self) -> None:
         topology = self.topology
         self.problems += hostchecks.crowded_bridges(topology)
         for host in topology.hosts:
             if host in self.live:
                 facts = self.live[host].facts
-                pooled = list(self.pooled.values())
-                self.problems += hostchecks.taken_subnets(topology, pooled, host, facts, self.before)
-                self.problems += hostchecks.missing_features(topology, host, facts)
+                pooled = [self.pooled[network] for at, network in self.used if at == host]
+                gateway = [item for item in pooled if item.network.driver in HOST_IS_GATEWAY]
+                self.problems += hostchecks.taken_subnets(topology, gateway, host, facts, self.before)
+                has = [item.network.name for item in pooled]
+                self.problems += hostchecks.missing_features(topology, host, facts, has)
 
     def _container_view(self, container: Container) -> ContainerView:
         owner = self.owners[container.name]
@@ -359,7 +378,7 @@ class _Compilation:
             name=network.name,
             driver=network.driver,
             subnets=tuple(f"{show(pool.family, pool.network)}/{pool.prefix}" for pool in pooled.pools),
-            gateways=() if network.internal else tuple(pool.gateway for pool in pooled.pools),
+            gateways=() if network.internal else tuple(pool.gateway for pool in pooled.pools if pool.gateway),
             internal=network.internal,
             mtu=pooled.mtu,
             members={name: _texts(addresses) for name, addresses in self.given[network.name].items()},

@@ -11,11 +11,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from netcompose.compiler import names
 from netcompose.compiler.firewall import firewall_id
+from netcompose.compiler.networks import HOST_IS_GATEWAY
 from netcompose.compiler.numbers import mask, parse_prefix, parse_with_prefix, show
 from netcompose.compiler.resolution import PUBLIC, names_on
 from netcompose.compiler.shapes import Interface, Interfaces, Pool, PooledNetwork
@@ -105,7 +106,9 @@ def service(
             "DNS clients such as dig get no answer for them"
         )
     port = _port(topology.name, live)
-    return Service(tuple(_resources(topology, pooled, clients, port, live.facts)), resolvers, port)
+    return Service(
+        tuple(_resources(topology, pooled, clients, interfaces, port=port, facts=live.facts)), resolvers, port
+    )
 
 
 def _port(topology: str, live: Observation) -> int:
@@ -122,18 +125,19 @@ def _port(topology: str, live: Observation) -> int:
 def _clients(
     topology: Topology, host: str, pooled: Mapping[str, PooledNetwork], interfaces: Interfaces
 ) -> dict[str, list[Interface]]:
-    """The containers of a host that are on bridges, with those interfaces, by name."""
+    """The containers of a host that are on a network on which they can ask it, with all their interfaces on networks,
+    by name: it tells the names on each of these."""
     clients = {}
     for name in sorted(interfaces):
         if topology.containers[name].host == host:
-            own = [item for item in interfaces[name] if item.network and _gateways(pooled[item.network])]
-            if own:
+            own = [item for item in interfaces[name] if item.network]
+            if any(_gateways(pooled[item.network]) for item in own):
                 clients[name] = own
     return clients
 
 
 def _gateways(pooled: PooledNetwork) -> list[Pool]:
-    return [pool for pool in pooled.pools if pool.gateway] if pooled.network.driver == "bridge" else []
+    return [pool for pool in pooled.pools if pool.gateway] if pooled.network.driver in HOST_IS_GATEWAY else []
 
 
 def _resolver(own: Sequence[Interface], pooled: Mapping[str, PooledNetwork]) -> str:
@@ -153,13 +157,15 @@ def _resources(
     topology: Topology,
     pooled: Mapping[str, PooledNetwork],
     clients: Mapping[str, Sequence[Interface]],
+    interfaces: Interfaces,
+    *,
     port: int,
     facts: HostFacts,
 ) -> Iterator[Resource]:
     used = sorted({interface.network for own in clients.values() for interface in own})
     contents = {f"{network}.names": "" for network in used}
     lines: dict[str, dict[str, None]] = {network: {} for network in used}
-    for name, own in clients.items():
+    for name, own in _named(interfaces, lines):
         attachments = {item.network: item for item in topology.containers[name].networks}
         for interface in own:
             known = names_on(topology.containers[name], attachments[interface.network])
@@ -187,6 +193,14 @@ def _resources(
         reads={name: _digest(contents[name]) for name in sorted(contents)},
         after=(*(file.id for file in files), firewall_id(topology.name)),
     )
+
+
+def _named(interfaces: Interfaces, used: Collection[str]) -> Iterator[tuple[str, list[Interface]]]:
+    """Everybody on these networks, on whichever host, by name."""
+    for name in sorted(interfaces):
+        own = [item for item in interfaces[name] if item.network in used]
+        if own:
+            yield name, own
 
 
 def _digest(content: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netcompose.compiler.before import Before
 from netcompose.compiler.numbers import parse_prefix, show
@@ -21,7 +21,7 @@ def crowded_bridges(topology: Topology) -> Iterator[Problem]:
     for container in topology.containers.values():
         for attachment in container.networks:
             network = topology.networks.get(attachment.network)
-            if network is None or network.driver != "bridge":
+            if network is None or network.driver not in ("bridge", "overlay"):
                 continue
             count = counts[network.name, container.host] = counts.get((network.name, container.host), 0) + 1
             if count == MAX_BRIDGE_PORTS + 1:
@@ -63,13 +63,19 @@ def _subnet_path(item: PooledNetwork, pool: Pool, index: int) -> Path:
     return item.network.path if pool.automatic else item.network.subnets[index].path
 
 
-def missing_features(topology: Topology, host: str, facts: HostFacts) -> Iterator[Problem]:
-    """Features that the topology needs of a host and that its agent reports as not usable, at their first use."""
+#: Features by driver, where they are not called as it is.
+_NEEDS = {"bridge": ("bridge", "nft"), "overlay": ("bridge", "vxlan")}
+
+
+def missing_features(topology: Topology, host: str, facts: HostFacts, networks: Collection[str]) -> Iterator[Problem]:
+    """Features that the topology needs of a host and that its agent reports as not usable, at their first use;
+    ``networks`` are those that it has."""
     needed: dict[str, tuple[Path, str]] = {}
     for network in topology.networks.values():
-        needed.setdefault(network.driver, (network.path, f"network {network.name!r}"))
-        if network.driver == "bridge":
-            needed.setdefault("nft", (network.path, f"network {network.name!r}"))
+        if network.name not in networks:
+            continue
+        for feature in _NEEDS.get(network.driver, (network.driver,)):
+            needed.setdefault(feature, (network.path, f"network {network.name!r}"))
         for subnet in network.subnets:
             if ":" in subnet.subnet:
                 needed.setdefault("ipv6", (subnet.path, f"subnet {subnet.subnet}"))
@@ -81,7 +87,10 @@ def missing_features(topology: Topology, host: str, facts: HostFacts) -> Iterato
         if container.networks:
             needed.setdefault("veth", (container.path, what))
     for link in topology.links:
-        needed.setdefault("veth", (link.path, f"the link of {link.a.container!r} and {link.b.container!r}"))
+        hosts = {topology.containers[end.container].host for end in (link.a, link.b)}
+        if host in hosts:
+            feature = "vxlan" if len(hosts) > 1 else "veth"
+            needed.setdefault(feature, (link.path, f"the link of {link.a.container!r} and {link.b.container!r}"))
     yield from _missing(topology, host, facts.features, needed)
 
 

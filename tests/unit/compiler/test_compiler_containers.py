@@ -181,7 +181,8 @@ UNSUPPORTED = [
     ([container("w", network_mode="host", extra_hosts=(("a", "192.0.2.1"),))], ("containers", "w", "extra_hosts")),
     ([network("m", "10.0.0.0/24", driver="macvlan", parent="p", mode="bridge")], ("networks", "m", "driver")),
     ([network("m", external=True, external_name="br0")], ("networks", "m", "external")),
-    ([network("m", "10.0.0.0/24", vni=7)], ("networks", "m", "vni")),
+    ([network("m", "10.0.0.0/24", driver="overlay", encrypted=True)], ("networks", "m", "encrypted")),
+    ([network("m", "10.0.0.0/24", driver="overlay", masquerade=False)], ("networks", "m", "masquerade")),
 ]
 
 
@@ -226,11 +227,11 @@ def test_problems_are_in_file_order():
     from netcompose.topology.source import Position, Source
 
     world = topology(
-        network("m", vni=7, encrypted=True), container("w", network_mode="none", image="x", engine={"init": True})
+        network("m", parent="p", encrypted=True), container("w", network_mode="none", image="x", engine={"init": True})
     )
     lines = {
         ("networks", "m", "encrypted"): 9,
-        ("networks", "m", "vni"): 2,
+        ("networks", "m", "parent"): 2,
         ("containers", "w", "image"): 4,
         ("containers", "w", "init"): 3,
     }
