@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 
+from outside import capture
 from proof_host import Snapshot, differences
 from site_hosts import Site
 
@@ -26,6 +28,8 @@ from netcompose.topology.load import load_text
 from netcompose.transports.base import Connection
 from netcompose.transports.remote import RemoteAgent
 from netcompose.transports.sandbox import Sandbox
+
+__all__ = ["HostSnapshots", "Hosts", "capture"]
 
 PROOFS = str(Path(__file__).parents[1] / "kernel" / "proofs")
 #: Everything that netcompose could leave behind or change, read by foreign tools; without what differs when a process is
@@ -160,6 +164,6 @@ class HostSnapshots:
         self._hosts = Hosts({name: host.sandbox for name, host in site.hosts.items()})
         self._before = self._hosts.snapshots()
 
-    def assert_same(self) -> None:
-        """They are so again, sessions that have not ended yet aside."""
-        self._hosts.assert_same(self._before)
+    def assert_same(self, seconds: float = 10.0) -> None:
+        """They are so again."""
+        self._hosts.assert_same(self._before, seconds=seconds)

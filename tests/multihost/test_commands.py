@@ -122,3 +122,20 @@ def test_a_failure_is_told_of_each_host(site: Site, tmp_path: Path) -> None:
     assert "exec of container b" in done.stderr
     assert "\n  server1: rolled back\n  server2: rolled back\n" in done.stderr, done.stderr
     before.assert_same()
+
+
+def test_a_change_that_takes_the_controllers_address_is_marked_and_taken_back(site: Site, tmp_path: Path) -> None:
+    # The controller comes from an address that is routed, and that a network of the topology would take.
+    site.run("ip", "addr", "add", "10.4.0.9/32", "dev", "lo")
+    for host in site.hosts.values():
+        host.shell("ip route add default via 10.99.0.1")
+        site.run("ip", "route", "add", host.address, "dev", "seg", "src", "10.4.0.9")
+    file = tmp_path / "topology.yaml"
+    file.write_text(site.document() + TOPOLOGY)
+    before = HostSnapshots(site)
+    plan = site.netcompose("plan", "-f", str(file)).stdout
+    assert "outage for @ssh (the connection to server1 runs over eth0 and comes from 10.4.0.9)" in plan
+    done = site.netcompose("up", "-f", str(file), status=None, timeout=120)
+    assert done.returncode in (4, 7), done
+    assert "server1: unreachable: it rolls back by itself within 30 s" in done.stderr, done.stderr
+    before.assert_same(60)

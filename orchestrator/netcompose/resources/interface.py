@@ -69,6 +69,13 @@ class Bridge(Resource):
     def claims(self) -> tuple[str, ...]:
         return ("netdev:/" + self.name,)
 
+    def path_risk(self, interface: str, peer: str) -> str:
+        from ipaddress import ip_address, ip_network
+
+        # An address on the host comes with a route to its whole subnet.
+        inside = any(ip_address(peer) in ip_network(text, strict=False) for text in self.addresses)
+        return "outage" if inside else "none"
+
 
 @dataclass(frozen=True)
 class Veth(Resource):
