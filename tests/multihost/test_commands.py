@@ -135,7 +135,7 @@ def test_a_change_that_takes_the_controllers_address_is_marked_and_taken_back(si
     before = HostSnapshots(site)
     plan = site.netcompose("plan", "-f", str(file)).stdout
     assert "outage for @ssh (the connection to server1 runs over eth0 and comes from 10.4.0.9)" in plan
-    done = site.netcompose("up", "-f", str(file), status=None, timeout=120)
-    assert done.returncode in (4, 7), done
-    assert "server1: unreachable: it rolls back by itself within 30 s" in done.stderr, done.stderr
-    before.assert_same(60)
+    # Nobody hears of it any more: the hosts put it back after half a minute by themselves, and are then reached again.
+    done = site.netcompose("up", "-f", str(file), status=4, timeout=120)
+    assert "server1: rolled back (its connection was lost)" in done.stderr, done.stderr
+    before.assert_same()

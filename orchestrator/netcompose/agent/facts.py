@@ -14,6 +14,7 @@ from netcompose.agent.kernel import listeners, sysctl
 from netcompose.agent.kernel.vxlan import decode
 from netcompose.agent.snapshot import Snapshot, Stack
 from netcompose.resources import HostFacts
+from netcompose.resources.names import ROUTE_PROTOCOL, route_metric
 
 _RESOLVED_STUB = "127.0.0.53"
 _RTPROT_RA = 9  # rtnetlink(7): a route from a router advertisement
@@ -25,6 +26,7 @@ def read(snapshot: Snapshot) -> HostFacts:
     host = snapshot.stacks[""]
     ours = {link.ifindex for link in host.links if link.group in (snapshot.group, snapshot.doomed)}
     names = {link.ifindex: link.name for link in host.links}
+    own_routes = (ROUTE_PROTOCOL, route_metric(snapshot.topology))
     nameservers, search, options = resolvers("/etc/resolv.conf")
     forwarders = nameservers
     server, no_server = nameserver.program()
@@ -46,7 +48,7 @@ def read(snapshot: Snapshot) -> HostFacts:
                 for index, routes in host.routes.items()
                 if index not in ours
                 for route in routes
-                if not route.to.endswith("/0")
+                if not route.to.endswith("/0") and (route.protocol, route.metric) != own_routes
             )
         ),
         interfaces=tuple(sorted(link.name for link in host.links if link.ifindex not in ours)),

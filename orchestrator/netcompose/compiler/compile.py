@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from netcompose.compiler import (
     containers,
@@ -15,11 +14,13 @@ from netcompose.compiler import (
     links,
     names,
     ports,
+    slices,
     tunnels,
     unsupported,
 )
 from netcompose.compiler.addresses import Member, Prefix, allocate, pooled_networks
 from netcompose.compiler.before import Before
+from netcompose.compiler.desired import ContainerView, Desired, NetworkView
 from netcompose.compiler.networks import DRIVERS, HOST_IS_GATEWAY
 from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.resolution import Resolution
@@ -27,62 +28,10 @@ from netcompose.compiler.routes import Routes, container_routes
 from netcompose.compiler.shapes import Address, Interface, PooledNetwork
 from netcompose.resources import Bridge, HostFacts, Observation, Resource
 from netcompose.resources.names import netns_name
-from netcompose.topology.model import Container, Link, Port, Topology
+from netcompose.topology.model import Container, Link, Topology
 from netcompose.topology.source import Problem
 
-
-@dataclass(frozen=True)
-class ContainerView:
-    """What commands and views say of a container.
-
-    ``namespace`` is the container whose network stack it has (itself, or the one that it joins), empty for the
-    host's; ``netns`` is its own name under ``/run/netns``, empty with the host's stack. ``networks`` maps a network,
-    and ``interfaces`` an interface, to addresses without a prefix length; a joined container shows those it shares.
-    """
-
-    name: str
-    host: str
-    hostname: str
-    namespace: str
-    netns: str
-    networks: Mapping[str, tuple[str, ...]]
-    interfaces: Mapping[str, tuple[str, ...]]
-    ports: tuple[Port, ...]
-    has_process: bool
-
-
-@dataclass(frozen=True)
-class NetworkView:
-    """What commands and views say of a network; ``members`` maps a container to its addresses."""
-
-    name: str
-    driver: str
-    subnets: tuple[str, ...]
-    gateways: tuple[str, ...]
-    internal: bool
-    mtu: int
-    members: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Desired:
-    """What a topology becomes.
-
-    ``resources`` are by host, then by id, sorted; every host of the topology is there. ``moved`` maps, per host, the
-    new id of an interface that is to be renamed to its old one. ``problems`` are in file order; with any of them,
-    ``resources`` is as much as could be made sense of and must not be applied. ``contested`` are, per host, the inodes
-    of others' sockets on ports that the topology publishes: who has them is worth asking before a problem is told.
-    ``notes`` are sentences on what a host lacks and the topology can do without.
-    """
-
-    topology: str
-    resources: Mapping[str, Mapping[str, Resource]]
-    problems: tuple[Problem, ...] = ()
-    moved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    containers: Mapping[str, ContainerView] = field(default_factory=dict)
-    networks: Mapping[str, NetworkView] = field(default_factory=dict)
-    contested: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+__all__ = ["ContainerView", "Desired", "NetworkView", "compile_topology"]
 
 
 def compile_topology(topology: Topology, live: Mapping[str, Observation]) -> Desired:
@@ -118,6 +67,7 @@ class _Compilation:
         self.problems += unsettled
         self.tunnels = tunnels.Tunnels(topology, self.live)
         self.pooled = self.tunnels.fitted(self.pooled)
+        self.slices = slices.Slices(topology, self.live, self.tunnels.underlays)
         self._name_interfaces()
         self._give_addresses()
         self._collect_interfaces()
@@ -127,7 +77,9 @@ class _Compilation:
         self._containers()
         self._outside()
         self._check_hosts()
-        self.problems += self.tunnels.problems
+        for host, route in self.slices.routes():
+            self._add(host, route)
+        self.problems += self.slices.problems + self.tunnels.problems
         return Desired(
             topology=topology.name,
             resources={host: {id: found[id] for id in sorted(found)} for host, found in self.resources.items()},
@@ -175,16 +127,25 @@ class _Compilation:
                 moved[names.interface_id(container.name, new)] = names.interface_id(container.name, old)
 
     def _give_addresses(self) -> None:
-        members: dict[str, list[Member]] = {}
+        members: dict[tuple[str, str], list[Member]] = {}
         for container in self.topology.containers.values():
             for attachment in container.networks:
                 name = self.interface_names[container.name][attachment.network]
                 live = self.before.addresses(container.name, attachment.network, name)
-                members.setdefault(attachment.network, []).append(Member(container.name, attachment, live))
+                part = (attachment.network, container.host if attachment.network in self.slices.spans else "")
+                members.setdefault(part, []).append(Member(container.name, attachment, live))
         self.given: dict[str, dict[str, tuple[Address, ...]]] = {}
-        for network, pooled in self.pooled.items():
-            self.given[network], problems = allocate(self.topology, pooled, members.get(network, ()))
-            self.problems += problems
+        for network in self.pooled:
+            self.given[network] = {}
+            for host in self.slices.spans.get(network, [""]):
+                given, problems = allocate(self.topology, self._at(host, network), members.get((network, host), ()))
+                self.given[network].update(given)
+                self.problems += problems
+
+    def _at(self, host: str, network: str) -> PooledNetwork:
+        """A network as a host has it."""
+        pooled = self.pooled[network]
+        return self.slices.at(host, pooled) if network in self.slices.spans else pooled
 
     def _collect_interfaces(self) -> None:
         """Every container's interfaces: its networks first, then its link ends."""
@@ -247,7 +208,7 @@ class _Compilation:
             if network not in joined:
                 used[first_host, network] = None
         for host, network in used:
-            pooled = self.pooled[network]
+            pooled = self._at(host, network)
             if pooled.network.driver in DRIVERS:
                 for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled):
                     self._add(host, resource)
@@ -260,7 +221,7 @@ class _Compilation:
             for interface in interfaces:
                 if not interface.network:
                     continue
-                pooled = self.pooled[interface.network]
+                pooled = self._at(host, interface.network)
                 if pooled.network.driver in DRIVERS:
                     driver = DRIVERS[pooled.network.driver]
                     for resource in driver.attached(
@@ -292,7 +253,8 @@ class _Compilation:
         resolvers: dict[str, str] = {}
         for host in self.topology.hosts:
             live = self.live.get(host)
-            found = dns.service(self.topology, host, self.pooled, self.interfaces, live)
+            pooled = {name: self._at(host, name) for name in self.pooled} if self.slices.spans else self.pooled
+            found = dns.service(self.topology, host, pooled, self.interfaces, live)
             self.names_ports[host] = found.port
             for resource in found.resources:
                 self._add(host, resource)
@@ -324,7 +286,7 @@ class _Compilation:
         defaults = {name: routes.default for name, routes in self.routes.items()}
         filtered = {name: [item for item in own if self._has_gateway(item)] for name, own in self.interfaces.items()}
         for host, resources in list(self.resources.items()):
-            bridges = [self.pooled[item.network] for item in resources.values() if isinstance(item, Bridge)]
+            bridges = [self._at(host, item.network) for item in resources.values() if isinstance(item, Bridge)]
             networks = [pooled for pooled in bridges if pooled.network.driver in HOST_IS_GATEWAY]
             if not networks:
                 continue
@@ -351,7 +313,7 @@ class _Compilation:
         for host in topology.hosts:
             if host in self.live:
                 facts = self.live[host].facts
-                pooled = [self.pooled[network] for at, network in self.used if at == host]
+                pooled = [self._at(host, network) for at, network in self.used if at == host]
                 gateway = [item for item in pooled if item.network.driver in HOST_IS_GATEWAY]
                 self.problems += hostchecks.taken_subnets(topology, gateway, host, facts, self.before)
                 has = [item.network.name for item in pooled]

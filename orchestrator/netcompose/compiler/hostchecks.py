@@ -21,7 +21,7 @@ def crowded_bridges(topology: Topology) -> Iterator[Problem]:
     for container in topology.containers.values():
         for attachment in container.networks:
             network = topology.networks.get(attachment.network)
-            if network is None or network.driver not in ("bridge", "overlay"):
+            if network is None or network.driver not in _NEEDS:
                 continue
             count = counts[network.name, container.host] = counts.get((network.name, container.host), 0) + 1
             if count == MAX_BRIDGE_PORTS + 1:
@@ -64,7 +64,7 @@ def _subnet_path(item: PooledNetwork, pool: Pool, index: int) -> Path:
 
 
 #: Features by driver, where they are not called as it is.
-_NEEDS = {"bridge": ("bridge", "nft"), "overlay": ("bridge", "vxlan")}
+_NEEDS = {"bridge": ("bridge", "nft"), "overlay": ("bridge", "vxlan"), "routed": ("bridge", "nft")}
 
 
 def missing_features(topology: Topology, host: str, facts: HostFacts, networks: Collection[str]) -> Iterator[Problem]:

@@ -60,6 +60,8 @@ def _networks(topology: Topology) -> Iterator[Finding]:
         if network.driver not in DRIVERS:
             yield (*network.path, "driver"), f"driver {network.driver!r}", "use one of: " + ", ".join(sorted(DRIVERS))
             continue
+        if network.driver == "routed":
+            yield from _routed(network)
         keys = {**_NETWORK_KEYS, **(_OVERLAY_KEYS if network.driver == "overlay" else {})}
         for key, nothing in keys.items():
             if getattr(network, key) != nothing:
@@ -68,6 +70,17 @@ def _networks(topology: Topology) -> Iterator[Finding]:
 
 #: Keys that mean nothing on an overlay, which has no way out by itself.
 _OVERLAY_KEYS: dict[str, object] = {"masquerade": True, "isolated": True}
+
+
+def _routed(network: Network) -> Iterator[Finding]:
+    """The hosts of a routed network divide its subnet among them."""
+    if not network.subnets:
+        yield (*network.path, "driver"), f"the routed network {network.name!r} without subnets", "give it one"
+    for subnet in network.subnets:
+        for key in ("gateway", "ip_range"):
+            if getattr(subnet, key):
+                what = f"{key!r} of a subnet of the routed network {network.name!r}"
+                yield (*subnet.path, key), what, "leave it out: each host has a slice with its own gateway"
 
 
 def _said(network: Network, key: str) -> str:

@@ -22,13 +22,14 @@ from netcompose.resources.firewall import Firewall
 from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Listener, Observation
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
+from netcompose.resources.route import HostRoute
 from netcompose.resources.sysctl import Sysctl
 from netcompose.resources.vxlan import Vxlan
 
 #: The registry: a new kind is a new class here and a module of the same name under ``agent/kinds``.
 KINDS: Mapping[str, type[Resource]] = {
     cls.kind: cls
-    for cls in (Namespace, Bridge, Veth, Vxlan, Leftover, File, Exec, Process, Firewall, Sysctl, DockerUser)
+    for cls in (Namespace, Bridge, Veth, Vxlan, Leftover, File, Exec, Process, Firewall, Sysctl, DockerUser, HostRoute)
 }
 
 
@@ -62,6 +63,7 @@ __all__ = [
     "File",
     "Firewall",
     "HostFacts",
+    "HostRoute",
     "Leftover",
     "Listener",
     "Namespace",

@@ -16,6 +16,7 @@ from netcompose.agent.kinds.firewall import FirewallKind
 from netcompose.agent.kinds.leftover import LeftoverKind
 from netcompose.agent.kinds.namespace import NamespaceKind
 from netcompose.agent.kinds.process import ProcessKind
+from netcompose.agent.kinds.route import HostRouteKind
 from netcompose.agent.kinds.sysctl import SysctlKind
 from netcompose.agent.kinds.veth import VethKind
 from netcompose.agent.kinds.vxlan import VxlanKind
@@ -34,5 +35,6 @@ KINDS: Mapping[str, Kind] = {
         FirewallKind(),
         SysctlKind(),
         DockerUserKind(),
+        HostRouteKind(),
     )
 }
