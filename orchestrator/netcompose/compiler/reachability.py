@@ -3,20 +3,22 @@
 A simulation of what the kernel does with the compiled addresses, routes and forwarding settings: longest-prefix
 match, hop by hop, there and back. Bridges and cables are segments; isolated ports of a bridge do not hear each other.
 The host answers for its bridges' addresses and forwards what its packet filter lets through: within a network, and
-between those that are not isolated. What ``exec`` commands and processes do to the routes is not
-known here.
+between those that are not isolated. Over several hosts the bridges of an overlay are one segment, and so are the ends
+of a cable between hosts; routes lead to the host that has the address. What ``exec`` commands and processes do to the
+routes is not known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netcompose.compiler import dns
 from netcompose.compiler.numbers import mask, parse, parse_with_prefix
-from netcompose.resources import Bridge, End, File, Firewall, Namespace, Resource, Veth
+from netcompose.resources import Bridge, End, File, Firewall, HostRoute, Namespace, Resource, Veth, Vxlan
 
-_HOST = ""
+#: The segment that the hosts are on themselves.
+_UNDERLAY = "underlay"
 #: The hop limit that Linux gives to packets (``net.ipv4.ip_default_ttl``).
 _HOPS = 64
 
@@ -37,17 +39,18 @@ class Promise:
     reaches: bool
 
 
-def promised(resources: Mapping[str, Resource]) -> tuple[Promise, ...]:
-    """For every ordered pair of containers with a namespace, one promise for each address of the target.
+def promised(*hosts: Mapping[str, Resource]) -> tuple[Promise, ...]:
+    """For every ordered pair of containers with a namespace, one promise for each address of the target; the arguments
+    are the resources of each host.
 
     Sorted by source, target, family and address. A container that joins another's stack counts with its addresses.
     """
-    world = _World(resources)
+    world = _World(hosts)
     containers = sorted(world.owner)
     addresses = {name: sorted(world.nodes[world.owner[name]].own) for name in containers}
     promises = []
     for source in containers:
-        known = names(resources, source)
+        known = names(hosts[world.at[source]], source)
         by_address: dict[str, list[str]] = {}
         for name, found in known.items():
             for address in found:
@@ -106,37 +109,71 @@ class _Node:
 class _World:
     """All stacks of a host, the segments between them, and the answers found so far."""
 
-    def __init__(self, resources: Mapping[str, Resource]) -> None:
+    def __init__(self, hosts: Sequence[Mapping[str, Resource]]) -> None:
         self.owner: dict[str, str] = {}
-        self.nodes: dict[str, _Node] = {_HOST: _Node(_HOST)}
+        #: Container -> which of the hosts it is on.
+        self.at: dict[str, int] = {}
+        #: A host's own stack is called by its number, which no container can be.
+        self._hosts = {f"@{number}" for number in range(len(hosts))}
+        self.nodes: dict[str, _Node] = {name: _Node(name) for name in self._hosts}
         self._on_segment: dict[tuple[str, int, int], str] = {}
         self._owns: set[tuple[str, int, int]] = set()
         self._next: dict[tuple[str, int, int], tuple[_Hop, str] | None] = {}
         self._apart: set[tuple[str, str]] = set()
-        self._routed = _routed(resources)
-        for resource in resources.values():
-            if isinstance(resource, Namespace):
-                self.owner[resource.container] = resource.joins or resource.container
-                if not resource.joins:
-                    forwards = _forwarding(resource.sysctls)
-                    self.nodes[resource.container] = _Node(resource.container, forwards)
-        for id in sorted(resources):
-            resource = resources[id]
-            if isinstance(resource, Bridge):
-                end = End(_HOST, resource.name, resource.mac, up=resource.up, addresses=resource.addresses)
-                self._plug(end, resource.id)
-            elif isinstance(resource, Veth):
-                for end in (resource.end, resource.peer):
-                    if not end.master:
-                        self._plug(end, _segment(resource))
-                if resource.peer.isolated:
-                    self._apart.add((resource.peer.master, resource.end.namespace))
+        self._routed: set[tuple[str, str]] = set()
+        for number, resources in enumerate(hosts):
+            self._add_host(number, resources)
+        for number, resources in enumerate(hosts):
+            self._add_routes(f"@{number}", resources)
         for node in self.nodes.values():
             for table in node.table.values():
                 table.sort(key=lambda hop: (-hop.prefix, hop.metric, hop.interface))
 
-    def _plug(self, end: End, segment: str) -> None:
-        node = self.nodes.get(end.namespace)
+    def _add_host(self, number: int, resources: Mapping[str, Resource]) -> None:
+        host = f"@{number}"
+        for resource in resources.values():
+            if isinstance(resource, Namespace):
+                self.owner[resource.container] = resource.joins or resource.container
+                self.at[resource.container] = number
+                if not resource.joins:
+                    forwards = _forwarding(resource.sysctls)
+                    self.nodes[resource.container] = _Node(resource.container, forwards)
+        tunnels = [item.end.master for item in resources.values() if isinstance(item, Vxlan)]
+        segments = {
+            id: id if id in tunnels else f"{host}/{id}" for id, item in resources.items() if isinstance(item, Bridge)
+        }
+        for id in sorted(resources):
+            resource = resources[id]
+            if isinstance(resource, Bridge):
+                end = End("", resource.name, resource.mac, up=resource.up, addresses=resource.addresses)
+                self._plug(end, segments[id], host)
+            elif isinstance(resource, Vxlan) and resource.end.namespace:
+                self._plug(resource.end, id, host)
+            elif isinstance(resource, Veth):
+                plugged = resource.peer.master or resource.end.master
+                segment = segments.get(plugged, plugged) if plugged else f"{host}/{id}"
+                for end in (resource.end, resource.peer):
+                    if not end.master:
+                        self._plug(end, segment, host)
+                if resource.peer.isolated:
+                    self._apart.add((segment, resource.end.namespace))
+        self._routed |= _routed(resources, segments)
+
+    def _add_routes(self, host: str, resources: Mapping[str, Resource]) -> None:
+        """What the host knows to be on another one."""
+        for resource in resources.values():
+            if isinstance(resource, HostRoute):
+                family, value, prefix = parse_with_prefix(resource.to)
+                via = parse(resource.via)[1]
+                self.nodes[host].table[family].append(_Hop(value, prefix, 1 << 30, _UNDERLAY, resource.interface, via))
+                for other in self._hosts - {host}:
+                    if any(
+                        kind == family and at & mask(family, prefix) == value for kind, at, _ in self.nodes[other].own
+                    ):
+                        self._on_segment[_UNDERLAY, family, via] = other
+
+    def _plug(self, end: End, segment: str, host: str) -> None:
+        node = self.nodes.get(end.namespace or host)
         if node is None or not end.up:
             return
         for text in end.addresses:
@@ -176,9 +213,9 @@ class _World:
             came_by, current = step[0].segment, step[1]
             if (current, family, value) in self._owns:
                 return current == target
-            if current == _HOST:
-                step = self._step(current, family, value)
-                if step is None or (came_by, step[0].segment) not in self._routed:
+            if current in self._hosts:
+                onward = self._step(current, family, value)
+                if onward is None or (came_by, onward[0].segment) not in self._routed:
                     return False
             elif family not in self.nodes[current].forwards:
                 return False
@@ -210,13 +247,9 @@ class _World:
         return min((found for kind, found, _ in self.nodes[node].own if kind == family), default=None)
 
 
-def _segment(veth: Veth) -> str:
-    return veth.peer.master or veth.end.master or veth.id
-
-
-def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
-    """The pairs of bridges (by id) between which the host's packet filter lets new connections through."""
-    bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
+def _routed(resources: Mapping[str, Resource], segments: Mapping[str, str]) -> set[tuple[str, str]]:
+    """The pairs of segments between which the host's packet filter lets new connections through."""
+    bridges = {item.name: segments[item.id] for item in resources.values() if isinstance(item, Bridge)}
     pairs = set()
     for table in (item.table for item in resources.values() if isinstance(item, Firewall)):
         for line in table["map within"][1:]:
@@ -225,7 +258,12 @@ def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
                 pairs.add((bridge, bridge))
         opened = [bridges[line.split('"')[1]] for line in table["set routed"][1:]]
         pairs |= {(one, other) for one in opened for other in opened if one != other}
-    return frozenset(pairs)
+        for line in table["chain forward"]:
+            if " daddr " in line and line.startswith('iifname "'):
+                pairs.add((bridges[line.split('"')[1]], _UNDERLAY))
+            elif " saddr " in line and line.startswith('oifname "'):
+                pairs.add((_UNDERLAY, bridges[line.split('"')[1]]))
+    return pairs
 
 
 def _forwarding(sysctls: Mapping[str, str]) -> frozenset[int]:

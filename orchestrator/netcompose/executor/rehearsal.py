@@ -1,4 +1,4 @@
-"""Measure who reaches whom in a host that is up, beside what the topology promises."""
+"""Measure who reaches whom on hosts that are up, beside what the topology promises."""
 
 from __future__ import annotations
 
@@ -27,11 +27,26 @@ class Way:
     measured: bool
 
 
-def measure(connection: Connection, desired: Desired, host: str) -> list[Way]:
-    """Every ordered pair of the host's containers, by address and by name, both families."""
+def measure(connections: Mapping[str, Connection], desired: Desired) -> list[Way]:
+    """Every ordered pair of the hosts' containers, by address and by name, both families."""
     promises: dict[str, list[Promise]] = {}
-    for promise in promised(desired.resources[host]):
+    for promise in promised(*(desired.resources[host] for host in connections)):
         promises.setdefault(promise.source, []).append(promise)
+    at: dict[str, list[str]] = {host: [] for host in connections}
+    for source in promises:
+        at[desired.containers[source].host].append(source)
+
+    def ask(host: str) -> list[Way]:
+        return _ask(connections[host], desired, {source: promises[source] for source in at[host]})
+
+    # One after the other: who asks waits for answers, and who is asked is to have time for them.
+    ways = [way for host in connections for way in ask(host)]
+    order = {source: number for number, source in enumerate(promises)}
+    return sorted(ways, key=lambda way: order[way.source])
+
+
+def _ask(connection: Connection, desired: Desired, promises: Mapping[str, Sequence[Promise]]) -> list[Way]:
+    """Have the containers of one host measure what they are promised."""
     answers = connection.run_many(
         desired.topology,
         [

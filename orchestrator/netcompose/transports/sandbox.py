@@ -40,12 +40,16 @@ class Sandbox:
 
     ``user_namespace`` forces or forbids the one for work without root; None takes one where the caller may not make
     the other namespaces by itself. Raises ``HostLacks`` or ``NotPermitted`` if this machine does not allow a sandbox.
-    ``notes`` says what it could not have (see sandbox_host.py).
+    ``notes`` says what it could not have (see sandbox_host.py). One that is ``beside`` another shares that one's user
+    namespace, so that a cable can be laid between the two without root.
     """
 
-    def __init__(self, name: str = "local", *, user_namespace: bool | None = None) -> None:
+    def __init__(
+        self, name: str = "local", *, user_namespace: bool | None = None, beside: Sandbox | None = None
+    ) -> None:
         self.name = name
-        self.user_namespace = not _may_make_namespaces() if user_namespace is None else user_namespace
+        self.user_namespace: bool = not _may_make_namespaces() if user_namespace is None else user_namespace
+        self._beside = beside if beside is not None and beside.user_namespace else None
         self.notes: tuple[str, ...] = ()
         self.pid = 0
         self._connection: RemoteAgent | None = None
@@ -65,11 +69,15 @@ class Sandbox:
         """Start it; the ``with`` statement does so by itself."""
         stay, self._life = os.pipe()
         receive, send = os.pipe()
-        options = {"name": self.name, "user_namespace": self.user_namespace, "life": stay, "report": send}
+        own = self.user_namespace and self._beside is None
+        options = {"name": self.name, "user_namespace": own, "life": stay, "report": send}
         try:
             # A session of its own: Ctrl-C at the terminal is for the creator, which then closes this.
             self._outer = subprocess.Popen(
-                [sys.executable, "-m", "netcompose.transports.sandbox_host", json.dumps(options)],
+                [
+                    *(self._beside.enter("--user") if self._beside is not None else ()),
+                    *(sys.executable, "-m", "netcompose.transports.sandbox_host", json.dumps(options)),
+                ],
                 pass_fds=(stay, send),
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -129,6 +137,12 @@ class Sandbox:
         agent.stdout.close()
         return RemoteAgent(self.name, stream)
 
+    def enter(self, *kinds: str) -> list[str]:
+        """The words of nsenter(1) that bring a command into some of its namespaces."""
+        # The single mapped id is root inside already; switching groups is what the kernel would refuse.
+        keep = ["--preserve-credentials"] if "--user" in kinds else []
+        return ["nsenter", "--target", str(self.pid), *kinds, *keep]
+
     def popen(
         self,
         argv: Sequence[str],
@@ -144,10 +158,7 @@ class Sandbox:
         """
         if not self.pid:
             raise HostUnreachable(f"sandbox {self.name}: it is not running")
-        enter = ["nsenter", "--target", str(self.pid), *_KINDS]
-        if self.user_namespace:
-            # The single mapped id is root inside already; switching groups is what the kernel would refuse.
-            enter += ["--user", "--preserve-credentials"]
+        enter = self.enter(*_KINDS, *(["--user"] if self.user_namespace else []))
         try:
             folder = cwd or os.getcwd()
             # nsenter lands in the root of the new mount namespace; env(1) goes where the caller is.
