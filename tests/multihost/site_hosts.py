@@ -189,6 +189,7 @@ class Site:
         subprocess.run([*enter, *make, "netns", str(host.sandbox.pid)], check=True)
         self.run("sh", "-ec", f"ip link set port{number} master seg up")
         host.shell(f"""
+            echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad
             ip addr add {host.address}/24 dev eth0
             ip link set eth0 up
         """)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from site_hosts import keygen
+from site_hosts import keygen, wait_until
 
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJVnaMl+QSDp/oJkY1ZqI4MMHlRDR0SyCTnNdyzWDRVs"
 
@@ -228,9 +228,47 @@ def test_a_user_that_is_not_root(site):
     assert "host server1: lab is not root there (user id 4711)" in said and "`become: sudo`" in said
 
 
-def test_sudo_gives_root(site):
+@pytest.mark.parametrize("option", ["", "use_pty", "log_output"])
+def test_sudo_gives_root(site, option):
     site["server1"].add_user("lab", sudo="NOPASSWD: ALL")
+    if option:
+        site["server1"].shell(f"echo 'Defaults {option}' > /etc/sudoers.d/more; chmod 440 /etc/sudoers.d/more")
     assert reached(hosts(site, status=0, user="lab", become="sudo"))
+    wait_until(lambda: not site["server1"].agents())
+
+
+def test_sudo_that_wants_a_terminal(site):
+    site["server1"].add_user("lab", sudo="NOPASSWD: ALL")
+    site["server1"].shell("echo 'Defaults requiretty' > /etc/sudoers.d/more; chmod 440 /etc/sudoers.d/more")
+    said = hosts(site, status=1, user="lab", become="sudo")
+    assert "host server1: sudo works only on a terminal there" in said and "Defaults:lab !requiretty" in said
+
+
+def test_a_server_with_too_many_connections_is_tried_again(site):
+    config = site["server1"].folder / "sshd_config"
+    config.write_text(config.read_text() + "MaxStartups 1\n")
+    site.sshd_kill("server1")
+    site["server1"].start_sshd()
+    # One that does not log in, for as long as a busy moment lasts.
+    code = "import socket, time; s = socket.create_connection(('10.99.0.11', 22)); s.recv(9); print(1, flush=True); time.sleep({})"
+    for seconds in (0.8, 60):
+        other = site.controller.popen([sys.executable, "-c", code.format(seconds)], stdout=subprocess.PIPE, text=True)
+        assert other.stdout.readline() == "1\n"
+        if seconds < 1:
+            assert reached(hosts(site, status=0))
+        else:
+            assert "(MaxStartups)" in hosts(site, status=7)
+        site.run("pkill", "-KILL", "-f", "create_connection", status=None)
+        other.wait(10)
+        other.stdout.close()
+
+
+def test_a_name_with_an_address_that_is_silent_and_one_that_answers(site):
+    site.run("sh", "-c", "printf '10.99.0.200 two\n10.99.0.11 two\n' >> /etc/hosts")
+    site.known_hosts.write_text(site.known_hosts.read_text().replace("10.99.0.11", "two"))
+    start = time.monotonic()
+    assert reached(hosts(site, status=0, address="two", connect_timeout="4s"))
+    assert time.monotonic() - start < 8
 
 
 def test_no_sudo(site):

@@ -47,7 +47,8 @@ def _clean(host: Host, *, accept_new: bool) -> str | NetcomposeError:
     from netcompose.transports import ssh
 
     try:
-        removed = ssh.clean(target_of(host), accept_new=accept_new)
+        # An agent's files begin with its name: the bundle, and what each Python has compiled of it.
+        removed = {name.partition(".")[0] for name in ssh.clean(target_of(host), accept_new=accept_new)}
     except NetcomposeError as error:
         return error
     return f"removed {len(removed)} cached agent{'' if len(removed) == 1 else 's'}" if removed else "nothing was kept"

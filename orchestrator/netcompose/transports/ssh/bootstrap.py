@@ -196,6 +196,11 @@ def _diagnose(login: Login) -> NetcomposeError | None:
                 f"host {login.host}: sudo wants a password of {login.user}",
                 hint=f"allow it without, by a file in /etc/sudoers.d (visudo): {login.user} ALL=(ALL) NOPASSWD: ALL",
             )
+        if "must have a tty" in words:
+            return NotPermitted(
+                f"host {login.host}: sudo works only on a terminal there: {words}",
+                hint=f"allow it without, by a file in /etc/sudoers.d (visudo): Defaults:{login.user} !requiretty",
+            )
         if status != 0:
             return NotPermitted(
                 f"host {login.host}: sudo does not let {login.user} become root: {words}",

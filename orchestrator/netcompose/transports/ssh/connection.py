@@ -6,6 +6,7 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from netcompose.transports.ssh import bootstrap, bundle
 from netcompose.transports.ssh.bootstrap import Login, Started
 from netcompose.transports.ssh.deadline import Deadline
 from netcompose.transports.ssh.dial import dial, silent
-from netcompose.transports.ssh.handshake import handshake
+from netcompose.transports.ssh.handshake import Dropped, handshake
 from netcompose.transports.ssh.login import log_in
 from netcompose.transports.ssh.settings import Hop, route
 from netcompose.transports.ssh.stream import ChannelStream
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _WINDOW = 16 << 20
 #: Signs of life of the controller that an agent misses before it ends.
 _SIGNS_MISSED = 4
+#: Seconds between the tries with an sshd that drops connections because it has too many that are not logged in yet; a
+#: jump host meets all of ours at once.
+_PAUSES = (0.2, 0.5, 1.0)
 
 
 class SshAgent(RemoteAgent):
@@ -117,13 +121,23 @@ class _Way:
             raise
 
     def _extend(self, hop: Hop, accept_new: bool, deadline: Deadline) -> None:
-        before = self._transports[-1] if self._transports else None
-        sock = dial(self._target.name, hop, before, self._target.keepalive, deadline)
-        transport = handshake(self._target.name, hop, sock, accept_new=accept_new, deadline=deadline)
+        transport = self._shake_hands(hop, accept_new, deadline)
         self._transports.append(transport)
         log_in(self._target.name, hop, transport, deadline)
         if self._target.keepalive > 0:
             transport.set_keepalive(max(1, int(self._target.keepalive)))
+
+    def _shake_hands(self, hop: Hop, accept_new: bool, deadline: Deadline) -> paramiko.Transport:
+        before = self._transports[-1] if self._transports else None
+        for pause in (*_PAUSES, None):
+            sock = dial(self._target.name, hop, before, self._target.keepalive, deadline)
+            try:
+                return handshake(self._target.name, hop, sock, accept_new=accept_new, deadline=deadline)
+            except Dropped:
+                if pause is None or deadline.left() < pause:
+                    raise
+                time.sleep(pause)
+        raise AssertionError
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[Deadline]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from netcompose.errors import HostKeyRefused, HostUnreachable
+from netcompose.errors import HostKeyRefused, HostUnreachable, NetcomposeError
 from netcompose.transports.ssh import knownhosts
 from netcompose.transports.ssh.deadline import Deadline
 from netcompose.transports.ssh.dial import silent
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 #: The algorithms that show a key of a type (RFC 8332: an RSA key has three names).
 _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+
+
+class Dropped(HostUnreachable):
+    """The other side ended the connection before it said anything: it may have too many others (MaxStartups)."""
 
 
 def handshake(host: str, hop: Hop, sock: Any, *, accept_new: bool, deadline: Deadline) -> paramiko.Transport:
@@ -44,7 +48,8 @@ def handshake(host: str, hop: Hop, sock: Any, *, accept_new: bool, deadline: Dea
         _judge(host, hop, known, name, key, accept_new=accept_new or hop.accept_new)
     except BaseException as error:
         transport.close()
-        if isinstance(error, (TimeoutError, paramiko.SSHException, EOFError, OSError)):
+        # paramiko's thread hands on whatever it has met in what the other side sent.
+        if isinstance(error, Exception) and not isinstance(error, NetcomposeError):
             raise _failed(host, hop, error, deadline) from None
         raise
     return transport
@@ -117,7 +122,7 @@ def _failed(host: str, hop: Hop, error: BaseException, deadline: Deadline) -> Ho
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return HostUnreachable(f"host {host}: no common algorithm with the SSH server of {where}: {error}")
     if "banner" in str(error).lower() or "protocol version" in str(error).lower():
-        return HostUnreachable(
+        return Dropped(
             f"host {host}: what answers on {where} does not speak SSH, or ends the connection at once",
             hint="is `port:` right? a busy sshd refuses connections too (MaxStartups)",
         )

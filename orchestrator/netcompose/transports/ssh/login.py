@@ -116,7 +116,8 @@ def log_in(host: str, hop: Hop, transport: paramiko.Transport, deadline: Deadlin
             except paramiko.BadAuthenticationType as error:
                 accepts = list(error.allowed_types)
                 break
-            except (paramiko.SSHException, EOFError, OSError) as error:
+            except Exception as error:
+                # Whatever paramiko's thread has met in what the other side sent is raised here.
                 if deadline.over:
                     raise TimeoutError from None
                 if not transport.is_active():

@@ -69,10 +69,13 @@ class Hop:
 
 def route(target: SshTarget) -> tuple[Hop, ...]:
     """The hops to a host, the host itself last. Raises ``HostUnreachable`` for a configuration that is wrong."""
-    options = [("User", target.user), ("ProxyJump", target.proxy_jump), ("IdentityFile", target.identity_file)]
-    port = str(target.port) if target.port else ""
+    options = [("User", target.user), ("Port", str(target.port or "")), ("IdentityFile", target.identity_file)]
     try:
-        last = _hop(target.address, [*options, ("Port", port)])
+        last = _hop(target.address, options)
+        if target.proxy_jump:
+            # Not asked of ssh -G, whose versions differ in what they take for a list of hosts.
+            jump = "" if target.proxy_jump.lower() == "none" else target.proxy_jump
+            last = replace(last, proxy_jump=jump, proxy_command="")
         if not target.agent:
             last = replace(last, identity_agent="")
         return (*_jumps(last, 0), last)

@@ -18,7 +18,6 @@ SYSTEM = "/etc/ssh/ssh_config"
 #: OpenSSH follows that many Includes into each other.
 _DEEPEST = 16
 _ADDING = ("identityfile", "certificatefile")
-_JUMPS = ("proxyjump", "proxycommand")
 
 
 def options_for(alias: str, given: Mapping[str, str], files: Iterable[str] | None = None) -> dict[str, list[str]]:
@@ -79,10 +78,11 @@ class _Reader:
         if name in _ADDING:
             if value not in self.found.setdefault(name, []):
                 self.found[name].append(value)
-        elif name in _JUMPS:
-            # Whichever of the two comes first rules the other out.
-            if not any(other in self.found for other in _JUMPS):
-                self.found[name] = [value]
+        elif name == "proxyjump" and "proxycommand" in self.found:
+            # Whichever of the two comes first rules the other out, but for a jump over nothing.
+            return
+        elif name == "proxycommand" and self.found.get("proxyjump", ["none"]) != ["none"]:
+            return
         else:
             self.found.setdefault(name, [value])
 

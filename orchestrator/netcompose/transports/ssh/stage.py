@@ -62,25 +62,30 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def cached(name: str) -> "bytes | None":
-    """The bundle from the cache, or None if it is not there, not ours, or not what its name says."""
+def _content(file: str) -> bytes:
+    """A file of the cache; nothing if it is not there, or somebody else could have written it."""
     try:
         fd = os.open(CACHE, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if not _trusted(os.fstat(fd)):
-                return None
-            with open(os.open(name + ".bundle", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd), "rb") as file:
-                data = file.read() if _trusted(os.fstat(file.fileno())) else b""
+                return b""
+            with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd), "rb") as opened:
+                return opened.read() if _trusted(os.fstat(opened.fileno())) else b""
         finally:
             os.close(fd)
     except OSError:
-        return None
-    return data if _digest(data) == name else None
+        return b""
 
 
-def store(name: str, data: bytes) -> str:
-    """Put a bundle into the cache, whole or not at all; why not, in words, or nothing."""
-    path = os.path.join(CACHE, name + ".bundle")
+def cached(name: str) -> bytes:
+    """The bundle from the cache; nothing if it is not there, not ours, or not what its name says."""
+    data = _content(name + ".bundle")
+    return data if _digest(data) == name else b""
+
+
+def store(file: str, data: bytes) -> str:
+    """Put a file into the cache, whole or not at all; why not, in words, or nothing."""
+    path = os.path.join(CACHE, file)
     temporary = "{}.{}".format(path, os.getpid())
     try:
         if not os.path.isdir(CACHE):
@@ -89,33 +94,62 @@ def store(name: str, data: bytes) -> str:
             return CACHE + " can be written by others"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            with open(fd, "wb") as file:
-                file.write(data)
+            with open(fd, "wb") as opened:
+                opened.write(data)
             os.rename(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
-        _prune()
     except OSError as error:
         return "{}: {}".format(CACHE, error.strerror)
     return ""
 
 
+def compiled(name: str, data: bytes, keep: bool) -> "dict[str, Any]":
+    """The code of a bundle's files: from the cache, like Python's own, or compiled now, and kept if that makes sense.
+
+    Compiling takes longer than everything else that the agent does until its first word.
+    """
+    import marshal
+    from importlib.util import MAGIC_NUMBER
+
+    file = "{}.{}.code".format(name, MAGIC_NUMBER.hex())
+    content = _content(file)
+    body = content[64:]
+    # A file that a crash has cut off would crash the next Python too (marshal).
+    if content and content[:64].decode("ascii", "replace") == _digest(name.encode() + body):
+        return dict(marshal.loads(body))  # noqa: S302 (root's own, as trusted as the rest of this host's Python)
+    import json
+
+    codes = {path: compile(text, "bundle/" + path, "exec") for path, text in json.loads(data.decode()).items()}
+    if keep:
+        body = marshal.dumps(codes)
+        store(file, _digest(name.encode() + body).encode() + body)
+    return codes
+
+
 def _ours() -> "list[str]":
-    """The names of our files in the cache: a SHA-256, ``.bundle``, and the rest of an interrupted write."""
-    names = []
-    for name in os.listdir(CACHE):
-        start, _, rest = name.partition(".bundle")
-        if len(start) == 64 and not start.strip("0123456789abcdef") and not rest.strip(".0123456789"):
-            names.append(name)
-    return names
+    """The names of our files in the cache, rests of interrupted writes included."""
+    import re
+
+    pattern = re.compile(r"[0-9a-f]{64}(\.bundle|\.[0-9a-f]+\.code)(\.[0-9]+)?")
+    return [name for name in os.listdir(CACHE) if pattern.fullmatch(name)]
 
 
-def _prune() -> None:
-    paths = [os.path.join(CACHE, name) for name in _ours()]
-    paths.sort(key=lambda path: os.stat(path).st_mtime, reverse=True)
-    for path in paths[KEPT:]:
-        os.unlink(path)
+def prune(name: str) -> None:
+    """Keep this bundle and the newest others."""
+    try:
+        newest = {}  # type: dict[str, float]
+        for file in _ours():
+            time = os.stat(os.path.join(CACHE, file)).st_mtime
+            newest[file[:64]] = max(time, newest.get(file[:64], 0))
+        kept = [name, *sorted(set(newest) - {name}, key=lambda other: -newest[other])[: KEPT - 1]]
+        for file in _ours():
+            if file[:64] not in kept:
+                os.unlink(os.path.join(CACHE, file))
+    except OSError:
+        # Another agent was faster.
+        pass
 
 
 def clean() -> int:
@@ -134,18 +168,19 @@ def clean() -> int:
 
 
 class Finder:
-    """Imports from a bundle in memory (importlib.abc.MetaPathFinder and Loader)."""
+    """Imports from a bundle in memory (importlib.abc.MetaPathFinder and Loader). ``data`` is it, for tracebacks."""
 
-    def __init__(self, sources: "dict[str, str]") -> None:
+    def __init__(self, codes: "dict[str, Any]", data: bytes) -> None:
         from importlib.machinery import ModuleSpec
 
-        self.sources = sources
+        self.codes = codes
+        self.data = data
         self.spec = ModuleSpec
 
     def _path(self, name: str) -> str:
         path = name.replace(".", "/")
         for candidate in (path + "/__init__.py", path + ".py"):
-            if candidate in self.sources:
+            if candidate in self.codes:
                 return candidate
         return ""
 
@@ -163,31 +198,34 @@ class Finder:
         """None: the usual."""
 
     def get_source(self, name: str) -> "str | None":
-        """The source, for tracebacks."""
-        return self.sources.get(self._path(name))
+        """The source of a module."""
+        import json
+
+        sources = json.loads(self.data.decode())  # type: dict[str, str]
+        return sources.get(self._path(name))
 
     def exec_module(self, module: "ModuleType") -> None:
-        """Run the module's source."""
-        path = self._path(module.__name__)
-        exec(compile(self.sources[path], "bundle/" + path, "exec"), module.__dict__)  # noqa: S102
+        """Run the module's code."""
+        exec(self.codes[self._path(module.__name__)], module.__dict__)  # noqa: S102
 
 
 def agent(name: str, silence: float) -> int:
     """Find or receive the bundle, verify it, import the agent and serve until the controller is silent (0: never)."""
-    import json
-    import zlib
-
     problem = ""
     data = cached(name)
-    found = data is not None
-    if data is None:
+    found = bool(data)
+    if not found:
+        import zlib
+
         say({"send": True})
         data = zlib.decompress(_read(int.from_bytes(_read(4), "big")))
         if _digest(data) != name:
             say({"problem": "hash"})
             return 1
-        problem = store(name, data)
-    sys.meta_path.insert(0, Finder(json.loads(data.decode())))
+        problem = store(name + ".bundle", data)
+        if not problem:
+            prune(name)
+    sys.meta_path.insert(0, Finder(compiled(name, data, not problem), data))
     import netcompose
     import netcompose.agent.__main__ as program
 
