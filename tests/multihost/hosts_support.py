@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 from outside import capture
 from proof_host import Snapshot, differences
 from site_hosts import Site
+from support import EXAMPLES
 
 from netcompose.agent.protocol import Stream
 from netcompose.compiler.compile import Desired, compile_topology
@@ -29,7 +30,7 @@ from netcompose.transports.base import Connection
 from netcompose.transports.remote import RemoteAgent
 from netcompose.transports.sandbox import Sandbox
 
-__all__ = ["HostSnapshots", "Hosts", "capture"]
+__all__ = ["EXAMPLES", "HostSnapshots", "Hosts", "capture"]
 
 PROOFS = str(Path(__file__).parents[1] / "kernel" / "proofs")
 #: Everything that netcompose could leave behind or change, read by foreign tools; without what differs when a process is
