@@ -54,7 +54,7 @@ class Macvlan(Stacked):
     sources: tuple[str, ...] = attribute(changes=IN_PLACE, disturbs="blip", default=())
 
     def needs(self) -> tuple[str, ...]:
-        return ("macvlan",)
+        return (self.kind, *self.end.needs())
 
 
 @dataclass(frozen=True)
@@ -71,4 +71,4 @@ class Ipvlan(Stacked):
     flag: str = attribute(changes=IN_PLACE, disturbs="blip", default="bridge", why="who may talk to whom changes")
 
     def needs(self) -> tuple[str, ...]:
-        return ("ipvlan",)
+        return (self.kind, *self.end.needs())

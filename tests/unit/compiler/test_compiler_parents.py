@@ -141,9 +141,14 @@ def test_interfaces_by_host():
     assert desired.resources["server4"]["interface/a.eth0"].parent == "eth1"
     assert desired.resources["server5"]["interface/b.eth0"].parent == "ens4"
     assert "vlan/ens4.7" in desired.resources["server5"] and "vlan/eth1.7" not in desired.resources["server4"]
-    possible, cables = stand_ins(made, "server5", has_vlans=False)
-    assert cables == {"ens4": 1500, "ens4.7": 1500} and possible.parents["tagged"].vlan == 0
-    assert stand_ins(made, "server5", has_vlans=True) == (made, {"ens4": 1500})
+    possible, cables = stand_ins(made, ["server5"], has_vlans=False)
+    assert cables == (({"server5": "ens4"}, 1500), ({"server5": "ens4.7"}, 1500))
+    assert possible.parents["tagged"].vlan == 0
+    assert stand_ins(made, ["server5"], has_vlans=True) == (made, (({"server5": "ens4"}, 1500),))
+    both = {"server4": "eth1", "server5": "ens4"}
+    assert stand_ins(made, list(hosts), has_vlans=True) == (made, ((both, 1500),))
+    possible, cables = stand_ins(made, list(hosts), has_vlans=False)
+    assert [item.interfaces for item in cables] == [both, {"server5": "ens4.7"}]
 
 
 def test_passthru_and_ipvlan_have_the_parents_mac():
