@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from netcompose.resources import End, Resource, Veth
+from netcompose.resources import End, Resource, Veth, Vxlan
 from netcompose.views.terminal import natural_key
 
 
@@ -32,6 +32,10 @@ def plugged(live: Mapping[str, Resource]) -> Iterator[Plugged]:
             for end, peer in ((resource.end, resource.peer), (resource.peer, resource.end)):
                 if end.namespace:
                     found.append(Plugged(end.namespace, _label(end, peer), end, peer, resource.id))
+        elif isinstance(resource, Vxlan) and resource.end.namespace:
+            # The other end is on another host; what is known of it here is where that is.
+            far = End(namespace="", name=resource.remote, mac="")
+            found.append(Plugged(resource.end.namespace, f"link:{resource.end.name}", resource.end, far, resource.id))
     yield from sorted(found, key=lambda item: (natural_key(item.container), natural_key(item.end.name)))
 
 
