@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,12 +24,13 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path, keys: Path) -> Iterator[Callable[..., Site]]:
+def make_site(keys: Path) -> Iterator[Callable[..., Site]]:
     """``make_site(2)``: a site of two hosts, for one test."""
-    # Whoever logs in has to reach what belongs to the host.
-    folder = tmp_path
-    while folder != folder.parent and folder.stat().st_uid == os.getuid() and folder.name != "tmp":
+    # Not in pytest's own folder, which others cannot look into: who logs in has to reach what belongs to the host.
+    with (
+        tempfile.TemporaryDirectory(prefix="netcompose-site-", ignore_cleanup_errors=True) as name,
+        ExitStack() as stack,
+    ):
+        folder = Path(name)
         folder.chmod(0o755)
-        folder = folder.parent
-    with ExitStack() as stack:
-        yield lambda count, **options: stack.enter_context(Site(tmp_path, count, keys, **options))
+        yield lambda count, **options: stack.enter_context(Site(folder, count, keys, **options))

@@ -1,7 +1,8 @@
 """Several throw-away hosts on one segment, each with its own sshd, and a controller that has nothing but keys.
 
-    with Site(tmp_path, 2) as site:
-        site.netcompose("up", file=topology, hosts...)
+    def test_something(make_site):
+        site = make_site(2)
+        site.netcompose("-f", file, "up")
 
 The controller is a throw-away host as well: it has the segment's bridge, so that a cable can be cut, and its own
 home, so that no file of the machine's user is read.
@@ -106,8 +107,8 @@ class Host:
         """A user with the keys of root, and a rule of sudoers(5) (``NOPASSWD: ALL``) if there is one."""
         home = self.folder / name
         home.mkdir()
-        os.chmod(self.folder, 0o755)
-        os.chmod(home, 0o777)
+        self.folder.chmod(0o755)
+        home.chmod(0o777)
         self.shell(f"""
             echo '{name}:x:4711:4711::{home}:/bin/bash' >> /etc/passwd
             echo '{name}:x:4711:' >> /etc/group

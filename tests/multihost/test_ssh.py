@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -402,10 +403,10 @@ from netcompose.resources import ExecTarget
 connection = ssh.connect(target)
 print("there", flush=True)
 start = time.monotonic()
-try: connection.run("lab", ExecTarget("x", "", "x", {}, "/", ""), ["sleep", "60"], 100)
+try: connection.run("lab", ExecTarget("x", "", "x", {}, "/", ""), ["sleep", "60"], 10)
 except HostUnreachable as error: print(time.monotonic() - start < 10, error.message, flush=True)
 """
-    with background(site, code, more=", keepalive=1") as (process, said):
+    with background(site, code, more=", keepalive=1, command_timeout=5") as (process, said):
         assert said == "there"
         time.sleep(0.5)
         site.cut("server1")
@@ -443,9 +444,16 @@ for _ in range(3): print(connection.observe("lab").facts.hostname, flush=True)
         with site["server1"].sandbox.popen(
             ["sh", "-c", f"head -c 40000000 /dev/zero > /proc/{pid}/fd/2"], stderr=DEVNULL, start_new_session=True
         ) as writer:
-            flag.write_text("go")
-            assert [process.stdout.readline() for _ in range(3)] == ["server1\n"] * 3
-            writer.send_signal(signal.SIGKILL)
+            try:
+                written = [-1, 0]
+                while written[-1] != written[-2] or not written[-1]:
+                    time.sleep(0.5)
+                    written.append(int(site["server1"].run("sh", "-c", "cat /proc/$(pgrep -x head)/io").split()[3]))
+                assert 16 << 20 < written[-1] < 40000000, "the channel's window is full, nobody reads"
+                flag.write_text("go")
+                assert [process.stdout.readline() for _ in range(3)] == ["server1\n"] * 3
+            finally:
+                os.killpg(writer.pid, signal.SIGKILL)
 
 
 # --- ways to a host -------------------------------------------------------------------------------------------------
@@ -481,7 +489,7 @@ def test_an_ssh_config_with_a_mistake_is_told(site):
     site.write_config("Host *\n  NoSuchOption yes\n")
     file = site.folder / "topology.yaml"
     file.write_text("name: lab\n" + site.document())
-    said = site.netcompose("-f", str(file), "hosts", status=7).stderr
+    said = site.netcompose("-f", str(file), "ps", status=7).stderr
     assert "host server1: ssh does not understand its configuration" in said and "line 2" in said
 
 
@@ -529,10 +537,12 @@ def ssh_agent(site):
     with site.controller.popen(
         [program("ssh-agent"), "-D", "-a", str(path)], stdout=DEVNULL, start_new_session=True
     ) as it:
-        wait_until(path.exists)
-        yield str(path)
-        site.run("pkill", "-KILL", "-x", "ssh-agent")
-        it.wait(10)
+        try:
+            wait_until(path.exists)
+            yield str(path)
+        finally:
+            site.run("pkill", "-KILL", "-x", "ssh-agent", status=None)
+            it.wait(10)
 
 
 def test_keys_of_an_agent(site):
@@ -559,12 +569,12 @@ def test_a_key_with_a_passphrase_that_the_agent_holds(site, kind):
     more = f", identity_file={str(key)!r}"
     assert contact(site, code, more=more).stdout == "0.1.0\n"
     with ssh_agent(site) as path:
-        site.run("ssh-add", "-q", str(key), env={"SSH_AUTH_SOCK": path})
-        site.run("ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(key))
         # Nine other keys in the agent, more than a server lets one try, do not come first.
         for number in range(9):
             keygen(site.home / f"other{number}")
             site.run("ssh-add", "-q", str(site.home / f"other{number}"), env={"SSH_AUTH_SOCK": path})
+        site.run("ssh-add", "-q", str(key), env={"SSH_AUTH_SOCK": path})
+        site.run("ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(key))
         assert contact(site, code, more=more, env={"SSH_AUTH_SOCK": path}).stdout == "0.1.0\n"
 
 

@@ -36,6 +36,11 @@ def test_the_same_source_has_the_same_name_wherever_it_lies(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout not in names
 
 
+def test_the_order_of_files_does_not_matter():
+    assert bundle.pack({"a": "1", "b": "2"}) == bundle.pack({"b": "2", "a": "1"})
+    assert bundle.pack({"a": "1", "b": "2"}).name != bundle.pack({"a": "2", "b": "1"}).name
+
+
 def test_it_has_what_runs_on_hosts_and_nothing_else():
     made = bundle.installed()
     assert zlib.decompress(made.packed) == made.data
