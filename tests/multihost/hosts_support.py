@@ -36,6 +36,11 @@ PROOFS = str(Path(__file__).parents[1] / "kernel" / "proofs")
 #: Everything that netcompose could leave behind or change, read by foreign tools; without what differs when a process is
 #: made anew as it was.
 _SNAPSHOT = "import json, proof_worker; print(json.dumps(proof_worker._snapshot(None)))"
+_GLANCE = """
+ip -br link | sed 's/@.*UP/ UP/' | cut -d' ' -f1 | sort; ip -br -4 addr; ip netns list | cut -d' ' -f1 | sort
+nft list tables; sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding
+find /run/netcompose /etc/netns -type f 2>/dev/null | sort; ps -eo args= | grep -E '^(sleep|netcompose-)' | sort; true
+"""
 FAULTY = str(Path(__file__).with_name("faulty_agent.py"))
 
 
@@ -143,6 +148,17 @@ class Hosts:
             while different := differences(before[host], self.snapshot(host), set(ignore)):
                 assert time.monotonic() < end, "\n".join([host, *different])
                 time.sleep(0.1)
+
+    def glances(self) -> dict[str, str]:
+        """The names of everything on every host, read at once: for after each of many faults."""
+        return {host: self.shell(host, _GLANCE) for host in self.sandboxes}
+
+    def assert_glances(self, before: Mapping[str, str], seconds: float = 10.0) -> None:
+        """There is what there was."""
+        end = time.monotonic() + seconds
+        while (now := self.glances()) != before:
+            assert time.monotonic() < end, f"{before}\n{now}"
+            time.sleep(0.05)
 
     def faulty(self, host: str, at: int) -> RemoteAgent:
         """An agent that is killed after its n-th operation."""

@@ -32,8 +32,8 @@ containers:
   b: {host: server5, networks: [n5], command: [sleep, "1002"], sysctls: {net.ipv4.ip_forward: "1"}}
   c: {host: server5, networks: [n5]}
 """
-#: One attribute on each host.
-SECOND = FIRST.replace("[10.4.0.0/24]}", "[10.4.0.0/24], mtu: 1400}").replace('"1002"', '"1003"')
+#: Other attributes on each host.
+SECOND = FIRST.replace("/24]}", "/24], mtu: 1400}").replace('/64"]}', '/64"], mtu: 1400}').replace('"1002"', '"1003"')
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_run_is_complete_everywhere_and_leaves_nobody_behind(hosts: Hosts) -> 
 def test_an_agent_that_is_killed_at_any_operation_brings_all_hosts_back(hosts: Hosts, start: str, chunk: int) -> None:
     if start == "running":
         hosts.up(FIRST)
-    before = hosts.snapshots()
+    before, short = hosts.snapshots(), hosts.glances()
     point, killed = chunk + 1, 0
     while True:
         try:
@@ -68,12 +68,14 @@ def test_an_agent_that_is_killed_at_any_operation_brings_all_hosts_back(hosts: H
             killed += 1
             assert "server4: rolled back" in error.message, error.message
             assert "server5: rolled back (its connection was lost)" in error.message, error.message
-            hosts.assert_same(before)
+            hosts.assert_glances(short)
+            if killed % 6 == 1:
+                hosts.assert_same(before)
             point += CHUNKS
             continue
         break
     # The run was over before the point; it is complete then, and so is what comes after all those faults.
-    assert killed > (10 if start == "fresh" else 1)
+    assert killed > (10 if start == "fresh" else 2)
     assert hosts.plan(SECOND).empty
 
 
@@ -249,8 +251,9 @@ def test_what_is_in_the_way_on_every_host_is_told_at_once_and_nothing_is_changed
     assert "2 hosts cannot be worked on; nothing was changed" in caught.value.message
     for host in hosts.sandboxes:
         assert f"\n{host}: /run is full" in caught.value.message
-        hosts.sandboxes[host].run(["rm", "/run/full"], check=True)
+        # mount(8) has made a folder of its own.
         hosts.sandboxes[host].run(["mount", "-o", "remount,size=50%", "/run"], check=True)
+        hosts.sandboxes[host].run(["rm", "-r", "/run/full", "/run/mount"], check=True)
     hosts.assert_same(before, "mounts")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hosts_support import HostSnapshots
-from site_hosts import Site
+from site_hosts import NETWORK, Site
 
 TOPOLOGY = """
 name: lab
@@ -138,4 +138,35 @@ def test_a_change_that_takes_the_controllers_address_is_marked_and_taken_back(si
     # Nobody hears of it any more: the hosts put it back after half a minute by themselves, and are then reached again.
     done = site.netcompose("up", "-f", str(file), status=4, timeout=120)
     assert "server1: rolled back (its connection was lost)" in done.stderr, done.stderr
+    before.assert_same()
+
+
+def test_this_machine_is_one_of_several_hosts(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "topology.yaml"
+    hosts = site.document(["server1"]) + f"  local: {{underlay: {NETWORK}.1}}\n"
+    file.write_text(
+        hosts
+        + """
+name: lab
+networks: {ov1: {driver: overlay, subnets: [10.6.0.0/24]}}
+containers:
+  a: {host: server1, networks: [ov1]}
+  b: {host: local, networks: [ov1]}
+"""
+    )
+    before = HostSnapshots(site)
+    site.netcompose("up", "-f", str(file))
+    assert "lab-b" in site.run("ip", "netns").stdout and "lab-a" in site["server1"].run("ip", "netns")
+    site.netcompose("exec", "-f", str(file), "b", "--", "ping", "-c1", "-W5", "a")
+    # A failure on the other host is taken back here as well.
+    file.write_text(
+        file.read_text()
+        .replace("a: {host: server1, networks: [ov1]}", 'a: {host: server1, networks: [ov1], exec: [["false"]]}')
+        .replace("b: {host: local, networks: [ov1]}", "b: {host: local, networks: [ov1], hostname: other}")
+    )
+    said = site.netcompose("up", "-f", str(file), status=4).stderr
+    assert "local: rolled back" in said and "server1: rolled back" in said
+    assert "other" not in site.run("cat", "/etc/netns/lab-b/hosts").stdout
+    site.netcompose("down", "-f", str(file))
+    assert "lab-b" not in site.run("ip", "netns").stdout
     before.assert_same()
