@@ -35,6 +35,8 @@ class Agent:
         self._topology = ""
         #: What the current run has touched: id -> the object as it was before, None if it was not there.
         self._before: dict[str, Optional[Resource]] = {}
+        #: The id that an object had before the run that has renamed it -> the one that it has now.
+        self._renamed: dict[str, str] = {}
         _allow_open_files()
 
     def hello(self) -> dict[str, object]:
@@ -75,6 +77,7 @@ class Agent:
         self._lock.acquire(owner)
         self._topology = topology
         self._before = {}
+        self._renamed = {}
 
     def unlock(self) -> None:
         """End the run."""
@@ -95,6 +98,8 @@ class Agent:
         for change in changes:
             if change.before is not None:
                 self._before.setdefault(change.before.id, change.before)
+                if change.before.id != change.id:
+                    self._renamed[change.before.id] = change.id
             self._before.setdefault(change.id, None)
 
     def confirm(self) -> None:
@@ -132,7 +137,7 @@ class Agent:
         desired = {id: resource for id, resource in live.resources.items() if id not in before}
         desired = {id: resource for id, resource in desired.items() if not resource.half_made}
         desired.update((id, resource) for id, resource in before.items() if resource is not None)
-        return make_plan(self._topology, {self._host: desired}, {self._host: live}).changes
+        return make_plan(self._topology, {self._host: desired}, {self._host: live}, {self._host: self._renamed}).changes
 
     def states(self, topology: str) -> list[ContainerState]:
         """The state of every container's process."""
