@@ -302,6 +302,33 @@ def test_a_container_that_comes_touches_no_other(host: Sandbox, tmp_path: Path) 
     topology.down()
 
 
+def test_a_mac_address_goes_from_a_container_that_goes_to_one_that_comes(host: Sandbox, tmp_path: Path) -> None:
+    """The kernel refuses the second one on a parent as long as the first is there, and that goes with its namespace."""
+    text = MODES.replace("MODE", "mode: bridge").replace("50.12}", "50.12, mac_address: '02:00:00:00:00:bb'}")
+    topology = Topology(host, tmp_path, text)
+    topology.up()
+    topology.edit("  b:", "  c:")
+    topology.up()
+    assert shown(host, "eth0", "t-c")["address"] == "02:00:00:00:00:bb"
+    topology.edit("  c:", "  b:")
+    topology.up()
+    topology.ping("a", "b")
+    topology.down()
+
+
+def test_an_interface_that_is_about_to_end_is_waited_for(host: Sandbox, tmp_path: Path) -> None:
+    """As one in a namespace that was removed, which the kernel ends in its own time: here one ends a while later."""
+    text = MODES.replace("MODE", "mode: bridge").replace("50.12}", "50.12, mac_address: '02:00:00:00:00:bb'}")
+    topology = Topology(host, tmp_path, text)
+    run(host, "ip", "link", "add", "link", "eth1", "name", "old", "address", "02:00:00:00:00:bb", "type", "macvlan")
+    run(host, "ip", "link", "set", "old", "up")
+    ending = host.popen(["sh", "-c", "sleep 3; ip link del old"])
+    topology.up()
+    assert ending.wait(10) == 0
+    topology.ping("a", "b")
+    topology.down()
+
+
 def test_promiscuity_is_shared_and_put_back_by_the_last(host: Sandbox, tmp_path: Path) -> None:
     """Two topologies ask for it; each sees that it was switched off by hand; the last one puts it back."""
     text = MODES.replace("MODE", "mode: bridge").replace("interface: eth1", "interface: eth1, promiscuous: true")

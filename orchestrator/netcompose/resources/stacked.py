@@ -30,7 +30,10 @@ class Stacked(Resource):
         return tuple(needs)
 
     def claims(self) -> tuple[str, ...]:
-        return ("netdev:{}/{}".format(self.end.namespace, self.end.name),)
+        name = "netdev:{}/{}".format(self.end.namespace, self.end.name)
+        # The kernel refuses a second one of these on the same parent.
+        alone = (self.end.mac,) if self.end.mac else tuple(text.partition("/")[0] for text in self.end.addresses)
+        return (name, *("on {}:{}".format(self.parent, what) for what in alone))
 
     def concerns(self) -> tuple[str, ...]:
         return (self.end.namespace,) if self.end.namespace else ()
