@@ -279,7 +279,9 @@ def test_what_cannot_change_in_place_says_so(host: Sandbox, tmp_path: Path, old:
     run(host, "ip", "link", "add", "eth2", "type", "veth", "peer", "name", "far2")
     run(host, "ip", "link", "set", "far2", "up")
     run(host, "ip", "link", "set", "eth2", "up")
-    until(lambda: "fe80" in run(host, "ip", "-6", "addr", "show", "dev", "far2", "-tentative"))
+    for name in ("eth2", "far2"):
+        until(lambda name=name: "fe80" in run(host, "ip", "-6", "addr", "show", "dev", name))
+    until(lambda: not run(host, "ip", "-6", "addr", "show", "tentative").strip())
     topology = Topology(host, tmp_path, MODES.replace("MODE", "mode: bridge").replace("  b:", "  # b:"))
     topology.up()
     index = shown(host, "eth0", "t-a")["ifindex"]
