@@ -295,6 +295,31 @@ def test_what_cannot_change_in_place_says_so(host: Sandbox, tmp_path: Path, old:
     topology.down()
 
 
+def test_what_a_container_sends_can_be_impaired(host: Sandbox, tmp_path: Path) -> None:
+    rated = "192.168.50.11, impairment: {rate: 10mbit}}"
+    topology = Topology(host, tmp_path, MODES.replace("MODE", "mode: bridge").replace("192.168.50.11}", rated))
+    topology.up()
+    index = shown(host, "eth0", "t-a")["ifindex"]
+
+    def queue() -> tuple[str, int]:
+        (found,) = json.loads(run(host, "tc", "-n", "t-a", "-j", "qdisc", "show", "dev", "eth0"))
+        return found["kind"], found["options"]["rate"]
+
+    assert queue() == ("tbf", 1_250_000), "bytes a second"
+    topology.edit("10mbit", "20mbit")
+    (change,) = topology.plan()
+    assert _paths(change) >= {"end.impairment.rate"}
+    topology.up()
+    assert queue() == ("tbf", 2_500_000) and shown(host, "eth0", "t-a")["ifindex"] == index
+    run(host, *["tc", "-n", "t-a", "qdisc", "del", "dev", "eth0", "root"])
+    (change,) = topology.plan()
+    assert change["address"] == "local/interface/a.eth0"
+    topology.up()
+    assert queue() == ("tbf", 2_500_000)
+    topology.ping("a", "192.168.50.12")
+    topology.down()
+
+
 def test_a_container_that_comes_touches_no_other(host: Sandbox, tmp_path: Path) -> None:
     topology = Topology(host, tmp_path, MODES.replace("MODE", "mode: bridge"))
     topology.up()

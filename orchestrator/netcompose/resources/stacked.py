@@ -35,6 +35,10 @@ class Stacked(Resource):
         alone = (self.end.mac,) if self.end.mac else tuple(text.partition("/")[0] for text in self.end.addresses)
         return (name, *("on {}:{}".format(self.parent, what) for what in alone))
 
+    def needs(self) -> tuple[str, ...]:
+        # A feature is called as its kind of interface.
+        return (self.kind, self.end.impairment.qdisc) if self.end.impairment is not None else (self.kind,)
+
     def concerns(self) -> tuple[str, ...]:
         return (self.end.namespace,) if self.end.namespace else ()
 
@@ -56,9 +60,6 @@ class Macvlan(Stacked):
     )
     sources: tuple[str, ...] = attribute(changes=IN_PLACE, disturbs="blip", default=())
 
-    def needs(self) -> tuple[str, ...]:
-        return ("macvlan",)
-
 
 @dataclass(frozen=True)
 class Ipvlan(Stacked):
@@ -72,6 +73,3 @@ class Ipvlan(Stacked):
 
     mode: str = attribute(changes=IN_PLACE, disturbs="blip", default="l2", why="who may talk to whom changes")
     flag: str = attribute(changes=IN_PLACE, disturbs="blip", default="bridge", why="who may talk to whom changes")
-
-    def needs(self) -> tuple[str, ...]:
-        return ("ipvlan",)
