@@ -279,7 +279,9 @@ def test_what_cannot_change_in_place_says_so(host: Sandbox, tmp_path: Path, old:
     run(host, "ip", "link", "add", "eth2", "type", "veth", "peer", "name", "far2")
     run(host, "ip", "link", "set", "far2", "up")
     run(host, "ip", "link", "set", "eth2", "up")
-    until(lambda: "fe80" in run(host, "ip", "-6", "addr", "show", "dev", "far2", "-tentative"))
+    for name in ("eth2", "far2"):
+        until(lambda name=name: "fe80" in run(host, "ip", "-6", "addr", "show", "dev", name))
+    until(lambda: not run(host, "ip", "-6", "addr", "show", "tentative").strip())
     topology = Topology(host, tmp_path, MODES.replace("MODE", "mode: bridge").replace("  b:", "  # b:"))
     topology.up()
     index = shown(host, "eth0", "t-a")["ifindex"]
@@ -293,12 +295,64 @@ def test_what_cannot_change_in_place_says_so(host: Sandbox, tmp_path: Path, old:
     topology.down()
 
 
+def test_what_a_container_sends_can_be_impaired(host: Sandbox, tmp_path: Path) -> None:
+    rated = "192.168.50.11, impairment: {rate: 10mbit}}"
+    topology = Topology(host, tmp_path, MODES.replace("MODE", "mode: bridge").replace("192.168.50.11}", rated))
+    topology.up()
+    index = shown(host, "eth0", "t-a")["ifindex"]
+
+    def queue() -> tuple[str, int]:
+        (found,) = json.loads(run(host, "tc", "-n", "t-a", "-j", "qdisc", "show", "dev", "eth0"))
+        return found["kind"], found["options"]["rate"]
+
+    assert queue() == ("tbf", 1_250_000), "bytes a second"
+    topology.edit("10mbit", "20mbit")
+    (change,) = topology.plan()
+    assert _paths(change) >= {"end.impairment.rate"}
+    topology.up()
+    assert queue() == ("tbf", 2_500_000) and shown(host, "eth0", "t-a")["ifindex"] == index
+    run(host, *["tc", "-n", "t-a", "qdisc", "del", "dev", "eth0", "root"])
+    (change,) = topology.plan()
+    assert change["address"] == "local/interface/a.eth0"
+    topology.up()
+    assert queue() == ("tbf", 2_500_000)
+    topology.ping("a", "192.168.50.12")
+    topology.down()
+
+
 def test_a_container_that_comes_touches_no_other(host: Sandbox, tmp_path: Path) -> None:
     topology = Topology(host, tmp_path, MODES.replace("MODE", "mode: bridge"))
     topology.up()
     _, found = topology.change("containers:", "containers:\n  c: {networks: [phys]}")
     assert {name for name in found if not name.startswith("c ")} <= {"c"}
     topology.ping("a", "c")
+    topology.down()
+
+
+def test_a_mac_address_goes_from_a_container_that_goes_to_one_that_comes(host: Sandbox, tmp_path: Path) -> None:
+    """The kernel refuses the second one on a parent as long as the first is there, and that goes with its namespace."""
+    text = MODES.replace("MODE", "mode: bridge").replace("50.12}", "50.12, mac_address: '02:00:00:00:00:bb'}")
+    topology = Topology(host, tmp_path, text)
+    topology.up()
+    topology.edit("  b:", "  c:")
+    topology.up()
+    assert shown(host, "eth0", "t-c")["address"] == "02:00:00:00:00:bb"
+    topology.edit("  c:", "  b:")
+    topology.up()
+    topology.ping("a", "b")
+    topology.down()
+
+
+def test_an_interface_that_is_about_to_end_is_waited_for(host: Sandbox, tmp_path: Path) -> None:
+    """As one in a namespace that was removed, which the kernel ends in its own time: here one ends a while later."""
+    text = MODES.replace("MODE", "mode: bridge").replace("50.12}", "50.12, mac_address: '02:00:00:00:00:bb'}")
+    topology = Topology(host, tmp_path, text)
+    run(host, "ip", "link", "add", "link", "eth1", "name", "old", "address", "02:00:00:00:00:bb", "type", "macvlan")
+    run(host, "ip", "link", "set", "old", "up")
+    ending = host.popen(["sh", "-c", "sleep 3; ip link del old"])
+    topology.up()
+    assert ending.wait(10) == 0
+    topology.ping("a", "b")
     topology.down()
 
 

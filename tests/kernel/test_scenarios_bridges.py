@@ -45,6 +45,22 @@ def test_s1_containers_share_a_subnet_on_a_bridge_that_is_their_gateway(example:
             lan.ping(source, address[:-3])
 
 
+def test_s1_a_bridge_keeps_its_mtu_whatever_is_plugged_into_it(example: Bring) -> None:
+    lan = example("default-bridge")
+    bridge = bridge_of(lan, "default")
+    for number in (1, 2):
+        run(lan.host, *f"ip link add small{number} mtu 1400 type veth peer name far{number}".split())
+        run(lan.host, "ip", "link", "set", f"small{number}", "master", bridge)
+        assert "mtu 1500 " in run(lan.host, "ip", "link", "show", bridge)
+        assert lan.plan() == []
+        lan.edit("[172.17.0.0/16]\n", "[172.17.0.0/16]\n    mtu: 1400\n")
+        lan.up()
+        lan.edit("    mtu: 1400\n", "")
+        lan.up()
+    for number in (1, 2):
+        run(lan.host, "ip", "link", "del", f"small{number}")
+
+
 def test_s1_a_mac_address_changes_in_place(example: Bring) -> None:
     lan = example("default-bridge")
     mac = 'networks: {default: {mac_address: "02:00:00:00:00:03"}}'

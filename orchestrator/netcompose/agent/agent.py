@@ -42,6 +42,8 @@ class Agent:
         #: Who puts it back if this process cannot, and what it was armed for.
         self._watchdog: Optional[watchdog.Watchdog] = None
         self._armed: Sequence[Change] = ()
+        #: The id that an object had before the run that has renamed it -> the one that it has now.
+        self._renamed: dict[str, str] = {}
         _allow_open_files()
 
     def known_as(self, host: str) -> None:
@@ -92,6 +94,7 @@ class Agent:
         self._lock.acquire(owner)
         self._topology = topology
         self._before = {}
+        self._renamed = {}
 
     def unlock(self) -> None:
         """End the run."""
@@ -119,7 +122,7 @@ class Agent:
     def _successor(self, before: dict[str, Optional[Resource]]) -> Agent:
         """An agent with descriptors of its own and this one's run, for the watchdog."""
         agent = Agent(self._host)
-        agent._topology, agent._before = self._topology, dict(before)
+        agent._topology, agent._before, agent._renamed = self._topology, dict(before), dict(self._renamed)
         return agent
 
     def at_work(self, busy: bool) -> None:
@@ -148,6 +151,8 @@ class Agent:
         for change in changes:
             if change.before is not None:
                 self._before.setdefault(change.before.id, change.before)
+                if change.before.id != change.id:
+                    self._renamed[change.before.id] = change.id
             self._before.setdefault(change.id, None)
 
     def confirm(self) -> None:
@@ -196,7 +201,7 @@ class Agent:
         desired = {id: resource for id, resource in live.resources.items() if id not in before}
         desired = {id: resource for id, resource in desired.items() if not resource.half_made}
         desired.update((id, resource) for id, resource in before.items() if resource is not None)
-        return make_plan(self._topology, {self._host: desired}, {self._host: live}).changes
+        return make_plan(self._topology, {self._host: desired}, {self._host: live}, {self._host: self._renamed}).changes
 
     def states(self, topology: str) -> list[ContainerState]:
         """The state of every container's process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import Sequence
@@ -28,6 +29,7 @@ class Context:
             if change.before is not None and change.after is None and change.before.carries_container
             for name in change.before.concerns()
         )
+        self._changes = changes
         self.topology = topology
         self.namespaces = namespaces
         self.snapshot = snapshot
@@ -40,6 +42,11 @@ class Context:
         }
         self._bridges: dict[str, int] = {}
         self.made = rundir.read_json(_MADE) or {}
+
+    @functools.cached_property
+    def taking(self) -> frozenset[str]:
+        """The names that something in this run takes (:meth:`Resource.claims`)."""
+        return frozenset(claim for change in self._changes if change.after for claim in change.after.claims())
 
     def netns(self, container: str) -> str:
         """The namespace's name of a container; ``""`` for the host."""

@@ -17,11 +17,13 @@ NOTHING: frozenset[int] = frozenset()
 @dataclass(frozen=True)
 class Netlink:
     """A message to the kernel, sent in the namespace of this name (``""``: the host's). ``tolerate`` are error
-    numbers that count as done."""
+    numbers that count as done; ``patience`` are those that pass by themselves: it and what follows it is sent again for
+    some seconds, so that those have to be messages that may be sent twice."""
 
     netns: str
     message: Message
     tolerate: frozenset[int] = NOTHING
+    patience: frozenset[int] = NOTHING
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 from netcompose.agent.context import Context
@@ -12,6 +13,9 @@ from netcompose.agent.kinds import KINDS
 from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
 from netcompose.planner.plan import Change
+
+#: Seconds that a refusal which passes by itself is waited for, and between two tries.
+_PATIENCE, _PAUSE = 10.0, 0.02
 
 #: Called with (changes done, changes in all, the last one's address).
 Progress = Callable[[int, int, str], None]
@@ -144,16 +148,26 @@ def _send(context: Context, netns: str, batch: list[tuple[Change, Operation]]) -
         if all(errno.ENODEV in operation.tolerate for operation in operations):
             return
         raise _refused(batch[0][0], errno.ENOENT, "its network namespace {} is gone".format(netns)) from None
-    start = 0
+    start, end = 0, 0.0
     while start < len(operations):
         refusals = socket.send([operation.message for operation in operations[start:]])
         if not refusals:
             return
+        again = -1
         for refusal in refusals:
             position = start + refusal.position
+            if refusal.errno in operations[position].patience:
+                end = end or time.monotonic() + _PATIENCE
+                if time.monotonic() < end:
+                    again = position
+                    break
             if refusal.errno not in operations[position].tolerate:
                 raise _refused(batch[position][0], refusal.errno, refusal.words or os.strerror(refusal.errno))
-        start += socket.after(refusals[-1].position)
+        if again >= 0:
+            time.sleep(_PAUSE)
+            start = again
+        else:
+            start += socket.after(refusals[-1].position)
 
 
 def _refused(change: Change, number: int, words: str, path: object = None) -> NetcomposeError:

@@ -241,6 +241,7 @@ class _Compilation:
             on = [self.topology.networks[network] for at, network in self.used if at == host]
             for resource, asker in parents.resources(self.topology, host, on, self.live):
                 self._add(host, resource, asker)
+        asks = {name: _network_asks(pooled) for name, pooled in self.pooled.items()}
         for name, interfaces in self.interfaces.items():
             host = self.topology.containers[name].host
             routes = self.routes[name].by_interface
@@ -253,7 +254,7 @@ class _Compilation:
                     place = places[host, interface.network]
                     own_routes = routes.get(interface.name, ())
                     for resource in driver.attached(self.topology.name, pooled, interface, own_routes, place):
-                        self._add(host, resource, _network_asks(pooled), of_attachment(interface))
+                        self._add(host, resource, asks[interface.network], of_attachment(interface))
 
     def _links(self) -> None:
         for link, ends in self.cables:

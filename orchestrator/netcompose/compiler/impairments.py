@@ -28,8 +28,8 @@ _SHARES = (
 
 #: An Ethernet header with a VLAN tag: what a queue counts beside the MTU.
 _HEADER = 18
-#: What may be sent at once lasts this long at the rate. A timer that is later than that costs the rate what it was
-#: late: on a virtual machine whose host was busy, 10 ms kept 87 % of a rate, 20 ms 95 %, 40 ms 99 %.
+#: What may be sent at once lasts this long at the rate. A timer that is later costs the rate what it was late: on a
+#: virtual machine whose host was busy, 10 ms kept 87 % of a rate, 20 ms 95 %, 40 ms 99 %.
 _BURST_NANOSECONDS = 40_000_000
 #: How long a packet may wait for its turn when nothing but the rate holds it back, and how many at least may wait.
 _WAIT_NANOSECONDS = 50_000_000

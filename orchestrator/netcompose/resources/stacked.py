@@ -30,7 +30,14 @@ class Stacked(Resource):
         return tuple(needs)
 
     def claims(self) -> tuple[str, ...]:
-        return ("netdev:{}/{}".format(self.end.namespace, self.end.name),)
+        name = "netdev:{}/{}".format(self.end.namespace, self.end.name)
+        # The kernel refuses a second one of these on the same parent.
+        alone = (self.end.mac,) if self.end.mac else tuple(text.partition("/")[0] for text in self.end.addresses)
+        return (name, *("on {}:{}".format(self.parent, what) for what in alone))
+
+    def needs(self) -> tuple[str, ...]:
+        # A feature is called as its kind of interface.
+        return (self.kind, *self.end.needs())
 
     def concerns(self) -> tuple[str, ...]:
         return (self.end.namespace,) if self.end.namespace else ()
@@ -53,9 +60,6 @@ class Macvlan(Stacked):
     )
     sources: tuple[str, ...] = attribute(changes=IN_PLACE, disturbs="blip", default=())
 
-    def needs(self) -> tuple[str, ...]:
-        return (self.kind, *self.end.needs())
-
 
 @dataclass(frozen=True)
 class Ipvlan(Stacked):
@@ -69,6 +73,3 @@ class Ipvlan(Stacked):
 
     mode: str = attribute(changes=IN_PLACE, disturbs="blip", default="l2", why="who may talk to whom changes")
     flag: str = attribute(changes=IN_PLACE, disturbs="blip", default="bridge", why="who may talk to whom changes")
-
-    def needs(self) -> tuple[str, ...]:
-        return (self.kind, *self.end.needs())

@@ -112,7 +112,7 @@ def _tell(error: ValidationError, path: Path) -> Iterator[_Told]:
     elif kind == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in instance:
-            if key not in schema["properties"] and not key.startswith("x-"):
+            if key not in schema["properties"] and not (key.startswith("x-") and "patternProperties" in schema):
                 yield (*path, key), True, _unknown(key, path), _unknown_hint(key, known)
     elif kind == "required":
         for key in wanted:

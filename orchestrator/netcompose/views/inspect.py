@@ -105,7 +105,8 @@ def _containers(host: str, live: Mapping[str, Resource], states: Sequence[Contai
         item = entry(port.container)
         detail = _end(port.end)
         if port.label.startswith("link:"):
-            detail["peer"] = f"{port.peer.namespace}:{port.peer.name}"
+            # Of a cable to another host only that is known here.
+            detail["peer"] = f"{port.peer.namespace}:{port.peer.name}".removeprefix(":")
         elif port.parent:
             detail["parent"] = _shown_parent(port.parent)
         else:

@@ -51,6 +51,15 @@ def test_a_real_failure_puts_everything_back_and_says_what_failed(host: ProofHos
     host.assert_same(before)
 
 
+def test_a_renamed_interface_gets_its_name_and_its_index_back(host: ProofHost) -> None:
+    host.up(FIRST)
+    before = host.snapshot()
+    renamed = edited(FIRST, "containers b networks", {"lan": {"interface_name": "other0"}})
+    done = host.cli("up", "-f", host.write(edited(renamed, "containers b exec", [["false"]])))
+    assert done.status == 4 and "everything was put back" in done.err, done
+    host.assert_same(before)
+
+
 def test_a_name_that_is_taken_between_plan_and_apply_is_put_back(host: ProofHost) -> None:
     host.cli("plan", "-f", host.write(FIRST), "--out", str(host.folder / "plan.json"))
     name = next(change["after"]["name"] for change in host.plan(FIRST)["changes"] if change["id"] == "bridge/lan")

@@ -11,6 +11,8 @@ from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Bridge, Resource
 
+_LARGEST_MTU = 65535
+
 
 class BridgeKind:
     """See :class:`netcompose.resources.Bridge`."""
@@ -42,12 +44,15 @@ class BridgeKind:
 
     def create(self, context: Context, resource: Bridge) -> Iterator[Operation]:
         """Make, mark, name and address it."""
-        common = rtnl.link_attributes(name=resource.name, mac=resource.mac, mtu=resource.mtu, group=context.group)
+        common = rtnl.link_attributes(
+            name=resource.name, mac=resource.mac, mtu=_beside(resource.mtu), group=context.group
+        )
         # With IPv6 it comes up only when it has its link-local address: see linked_without_detection().
         segment = resource.id.startswith("segment/")
         at_once = resource.up and not segment and not any(":" in address for address in resource.addresses)
         yield Netlink("", rtnl.create_link("bridge", common, index=resource.ifindex, up=at_once))
-        yield Netlink("", rtnl.change_link(rtnl.link_attributes(alias=resource.alias), name=resource.name))
+        own = rtnl.link_attributes(alias=resource.alias, mtu=resource.mtu)
+        yield Netlink("", rtnl.change_link(own, name=resource.name))
         yield label(context, resource.id, resource.name)
         if segment:
             yield Call(lambda: without_ipv6(resource.name))
@@ -76,6 +81,8 @@ class BridgeKind:
             mtu=desired.mtu if "mtu" in paths else 0,
             alias=desired.alias if "alias" in paths else None,
         )
+        if "mtu" in paths:
+            yield Netlink("", rtnl.change_link(rtnl.link_attributes(mtu=_beside(desired.mtu)), index=live.ifindex))
         if attributes or "up" in paths:
             up = desired.up if "up" in paths else None
             yield Netlink("", rtnl.change_link(attributes, index=live.ifindex, up=up))
@@ -85,3 +92,9 @@ class BridgeKind:
     def delete(self, context: Context, resource: Bridge) -> Iterator[Operation]:
         """Remove it."""
         yield Bulk(context.remove_host_links, resource.name)
+
+
+def _beside(mtu: int) -> int:
+    """Another MTU, to be set before the one that is meant: a bridge takes on the smallest of its ports until its own is
+    changed (br_mtu_auto_adjust), and setting the one that it has just taken on is no change."""
+    return mtu + 1 if mtu < _LARGEST_MTU else mtu - 1

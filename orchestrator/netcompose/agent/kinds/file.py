@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import Iterator, MutableMapping
 
+from netcompose.agent import rundir
 from netcompose.agent.context import Context
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
@@ -54,8 +55,7 @@ class FileKind:
     def _write(context: Context, resource: File) -> None:
         context.remember_container(resource.container)
         text = "# {}\n{}".format(mark(context.topology, resource.id), resource.content).encode()
-        # In place, not by renaming: running processes have this very file mounted over theirs. One write, then
-        # the cut, so that a reader never finds it empty.
+        # In place, not by renaming: running processes have this very file mounted over theirs.
         try:
             fd = os.open(resource.path, _WRITE, 0o644)
         except FileNotFoundError:
@@ -64,13 +64,7 @@ class FileKind:
                 context.remember(files_folder=True)
             os.makedirs(os.path.dirname(resource.path), exist_ok=True)
             fd = os.open(resource.path, _WRITE, 0o644)
-        try:
-            view = memoryview(text)
-            while view:
-                view = view[os.write(fd, view) :]
-            os.ftruncate(fd, len(text))
-        finally:
-            os.close(fd)
+        rundir.write_through(fd, text)
 
     def update(self, context: Context, live: File, desired: File, paths: frozenset[str]) -> Iterator[Operation]:
         """Write the new content into the same file."""

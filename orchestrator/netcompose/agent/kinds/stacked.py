@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from typing import Callable, Iterator, MutableMapping
 
 from netcompose.agent.context import Context
@@ -14,6 +15,9 @@ from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Resource, Stacked
 from netcompose.resources.names import altname, host_interface_name
 
+#: A namespace that was removed ends in the kernel's own time, and until then its interfaces keep others of their parent
+#: from coming up with the same MAC address (macvlan_open()), or from having the same address (ipvlan).
+_LINGERING = frozenset({errno.EBUSY, errno.EADDRINUSE})
 _UNKNOWN_NAME = GONE | {errno.EOPNOTSUPP, errno.EINVAL}
 
 
@@ -74,7 +78,8 @@ def create(context: Context, resource: Stacked, data: bytes) -> Iterator[Operati
     netns = context.netns(end.namespace)
     place = rtnl.link_attributes(netns_fd=context.namespaces.fd(netns))
     yield Netlink("", rtnl.create_link(resource.kind, common(context, end) + parent + place, index=index, data=data))
-    yield from wire(context, end, index)
+    for operation in wire(context, end, index):
+        yield replace(operation, patience=_LINGERING) if isinstance(operation, Netlink) else operation
     yield _name(context, netns, resource.network, end.name)
 
 
@@ -110,12 +115,12 @@ def update(
 
 
 def delete(context: Context, resource: Stacked, *, at_once: bool = False) -> Iterator[Operation]:
-    """Remove it. One in a namespace that goes, goes with it, in the kernel's own time: ``at_once`` is for what others
-    wait for."""
+    """Remove it. One in a namespace that goes, goes with it, in the kernel's own time, but for what others of this run
+    wait for, or of any run (``at_once``)."""
     end = resource.end
     if not end.namespace:
         yield Bulk(context.remove_host_links, end.name)
-    elif at_once or end.namespace not in context.dying:
+    elif at_once or end.namespace not in context.dying or not context.taking.isdisjoint(resource.claims()):
         yield Netlink(context.netns(end.namespace), rtnl.delete_link(end.name), GONE)
 
 

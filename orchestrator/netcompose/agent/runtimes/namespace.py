@@ -302,10 +302,8 @@ def _inode(netns: str) -> list[int]:
 
 
 def update(topology: str, live: Process, desired: Process) -> None:
-    """Change what can change while the process runs: its hostname, its stop signal and grace period.
-
-    A server whose files changed gets its reload signal, which its init passes on.
-    """
+    """Change what can change while the process runs: its hostname, its stop signal and grace period; a server whose
+    files changed gets its reload signal, which its init passes on."""
     where = "container {}: ".format(desired.container)
     directory = _directory(topology, desired.container)
     recorded = records.read(directory, records.PROCESS)
@@ -316,10 +314,9 @@ def update(topology: str, live: Process, desired: Process) -> None:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if desired.reads != live.reads:
-            # Until it has read its files nobody may take the new ones for read: neither after a crash nor after a
-            # refusal, which a rollback undoes by having it read the old ones again.
-            between = replace(desired, reads={**live.reads, NOT_READ: ""})
-            records.write(fd, records.PROCESS, {**recorded, **_record(between, where)})
+            # Nobody may take the new ones for read yet: after a crash or a refusal there is a difference to mend.
+            unread = _record(replace(desired, reads={**live.reads, NOT_READ: ""}), where)
+            records.write(fd, records.PROCESS, {**recorded, **unread})
             _reload(topology, desired, recorded, where)
         records.write(fd, records.PROCESS, {**recorded, **_record(desired, where)})
     finally:

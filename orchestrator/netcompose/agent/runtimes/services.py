@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any, Optional, Sequence
 
-from netcompose.agent import nameserver
+from netcompose.agent import nameserver, rundir
 from netcompose.agent.runtimes import output, records
 from netcompose.errors import HostLacks, KernelRefused, NetcomposeError
 from netcompose.resources import Process
@@ -59,16 +59,10 @@ def _archive() -> bytes:
 
 
 def _write_ports(process: Process, directory: str) -> None:
-    """The file that the publisher reads. Into the same file, which it has open; one write, then the cut."""
+    """The file that the publisher reads, the same one as before."""
     text = "".join("{}={}\n".format(where, process.reads[where]) for where in sorted(process.reads)).encode()
     fd = os.open(os.path.join(directory, _PORTS), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        view = memoryview(text)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.ftruncate(fd, len(text))
-    finally:
-        os.close(fd)
+    rundir.write_through(fd, text)
 
 
 def before_reload(process: Process, directory: str) -> int:

@@ -30,7 +30,7 @@ def segment(topology: str, pooled: PooledNetwork, place: Place) -> Iterator[Reso
 
 
 def end(topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...], place: Place) -> End:
-    """A container's interface with its own MAC address."""
+    """A container's interface with its own MAC address. What it receives has no queue of its own to be impaired in."""
     mtu = pooled.network.mtu or place.mtu
     leaving, _ = impairments(interface, mtu)
     return End(
