@@ -20,8 +20,9 @@ from site_hosts import Site
 from support import EXAMPLES
 
 from netcompose.agent.protocol import Stream
-from netcompose.compiler.compile import Desired, compile_topology
+from netcompose.compiler.desired import Desired
 from netcompose.errors import HostUnreachable
+from netcompose.executor.planning import make
 from netcompose.executor.run import Executor
 from netcompose.planner.plan import Plan
 from netcompose.planner.planner import make_plan
@@ -108,12 +109,8 @@ class Hosts:
 
     def planned(self, executor: Executor, text: str) -> tuple[Plan, Desired]:
         """The plan for a topology."""
-        topology = load_text(text)
-        live = executor.observe(topology.name)
-        desired = compile_topology(topology, live)
-        assert not desired.problems, desired.problems
-        wanted = {host: desired.resources[host] for host in live}
-        return make_plan(topology.name, wanted, live, desired.moved), desired
+        made = make(executor, load_text(text))
+        return made.plan, made.desired
 
     def up(self, text: str, **agents: RemoteAgent) -> None:
         """What the command does, with locks."""

@@ -129,3 +129,27 @@ def test_what_others_have_is_kept_away_from(hosts: Hosts) -> None:
     assert found == number + 1 == tunnel(hosts, "server5", "r2", "eth7")["linkinfo"]["info_data"]["id"]  # type: ignore[index]
     hosts.down()
     assert "theirs" in hosts.shell("server5", "ip link")
+
+
+def test_the_ends_are_impaired_each_in_its_direction_and_live(hosts: Hosts) -> None:
+    def rate(host: str, container: str, name: str) -> int | None:
+        shown = json.loads(hosts.shell(host, f"tc -n lab-{container} -j qdisc show dev {name}"))
+        return next((item["options"]["rate"] for item in shown if item["kind"] == "tbf"), None)
+
+    slow = TOPOLOGY + "    impairment: [{rate: 10mbit}, {rate: 20mbit}]\n"
+    hosts.up(slow)
+    # In bytes a second.
+    assert (rate("server4", "r1", "eth1"), rate("server5", "r2", "eth7")) == (1_250_000, 2_500_000)
+    assert hosts.reaches("server4", "r1", "10.1.0.2")
+    assert hosts.plan(slow).empty
+    index = tunnel(hosts, "server4", "r1", "eth1")["ifindex"]
+    (change,) = hosts.plan(slow.replace("10mbit", "30mbit")).changes
+    assert (change.address, change.actions) == ("server4/link/r1.eth1-r2.eth7", ("update",))
+    hosts.up(slow.replace("10mbit", "30mbit"))
+    assert rate("server4", "r1", "eth1") == 3_750_000 and tunnel(hosts, "server4", "r1", "eth1")["ifindex"] == index
+    hosts.shell("server5", "tc -n lab-r2 qdisc del dev eth7 root")
+    (change,) = hosts.plan(slow.replace("10mbit", "30mbit")).changes
+    assert change.address == "server5/link/r1.eth1-r2.eth7"
+    hosts.up(TOPOLOGY)
+    assert (rate("server4", "r1", "eth1"), rate("server5", "r2", "eth7")) == (None, None)
+    hosts.down()

@@ -66,3 +66,48 @@ def test_a_promise_that_is_broken_between_hosts_is_named(tmp_path: Path) -> None
     done = rehearse(tmp_path, file, status=1)
     wrong = [line.strip() for line in done.stdout.splitlines() if "although it is promised" in line]
     assert [line.partition(" by ")[0] for line in wrong] == ["a does not reach b", "b does not reach a"]
+
+
+PHYSICAL = """
+name: lab
+hosts: {server4: {address: 10.0.0.4}, server5: {address: 10.0.0.5}}
+parents:
+  lan: {interface: {server4: eth1, server5: ens4}}
+  alone: {interface: eth7}
+networks:
+  open: {driver: macvlan, parent: lan, subnets: [10.50.0.0/24, "fd50::/64"]}
+  shut: {driver: macvlan, parent: alone, mode: private, subnets: [10.51.0.0/24]}
+  inner: {driver: macvlan, subnets: [10.52.0.0/24]}
+containers:
+  a: {host: server4, networks: [open]}
+  b: {host: server5, networks: [open]}
+  c: {host: server4, networks: [shut]}
+  d: {host: server4, networks: [shut]}
+  e: {host: server5, networks: [shut]}
+  f: {host: server4, networks: [inner]}
+  g: {host: server4, networks: [inner]}
+"""
+
+
+def test_parents_are_stood_in_for_by_a_segment_between_the_hosts(tmp_path: Path) -> None:
+    file = tmp_path / "topology.yaml"
+    file.write_text(PHYSICAL)
+    done = rehearse(tmp_path, file, "--output", "json")
+    # Mode private keeps those of one host apart, and lets through what comes from outside.
+    pairs = [("a", "b"), ("c", "e"), ("d", "e"), ("f", "g")]
+    assert reached(done.stdout) == {pair for one, other in pairs for pair in ((one, other), (other, one))}
+    told = "a segment between the hosts stands in for the interface eth1 of host 'server4' and ens4 of host 'server5'"
+    assert told in done.stderr
+
+
+def test_impairments_that_the_kernel_lacks_are_left_out_and_told_once(tmp_path: Path) -> None:
+    from netcompose.transports.sandbox import Sandbox
+
+    with Sandbox() as host:
+        if not host.connection.features(["netem"])["netem"]:
+            pytest.skip("this kernel has netem")
+    file = tmp_path / "topology.yaml"
+    file.write_text(TOPOLOGY + "    impairment: {delay: 10ms}\n")
+    done = rehearse(tmp_path, file, "--output", "json")
+    assert ("f", "g") in reached(done.stdout)
+    assert done.stderr.count("left out: the impairment of link f:eth0 <-> g:eth0") == 1

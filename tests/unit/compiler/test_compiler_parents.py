@@ -309,6 +309,39 @@ def test_who_is_promised_to_reach_whom(driver, keys, expected):
     assert reached(phys(driver=driver, **keys), on("phys", "a"), on("phys", "b")) == expected
 
 
+MACS = tuple(f"02:00:00:00:00:0{last}" for last in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("driver", "keys", "expected"),
+    [
+        ("macvlan", {}, BOTH),
+        ("macvlan", {"mode": "private"}, BOTH),
+        ("macvlan", {"mode": "passthru"}, BOTH),
+        ("macvlan", {"mode": "source", "sources": MACS[:1]}, set()),
+        ("macvlan", {"mode": "source", "sources": MACS}, BOTH),
+        ("ipvlan", {}, BOTH),
+        ("ipvlan", {"flag": "private"}, BOTH),
+        ("ipvlan", {"mode": "l3"}, set()),
+        ("macvlan", {"parent": ""}, set()),
+    ],
+)
+def test_who_is_promised_to_reach_whom_on_another_host(driver, keys, expected):
+    hosts = {name: Host(name=name, path=()) for name in ("server4", "server5")}
+    mac = {} if keys.get("mode") == "passthru" else {"mac_address": True}
+    ends = [
+        container(name, ("phys", dict.fromkeys(mac, MACS[i])), host=host)
+        for i, (name, host) in enumerate(zip("ab", hosts, strict=True))
+    ]
+    parent = replace(LAN, interface={"server4": "eth1", "server5": "ens4"})
+    made = world(phys(driver=driver, **keys), *ends, parents=(parent,), hosts=hosts)
+    desired = compile_topology(made, {})
+    given = {address for own in desired.networks["phys"].members.values() for address in own}
+    assert len(given) == 2, "one pool for all hosts"
+    promises = promised(*desired.resources.values())
+    assert {(p.source, p.target) for p in promises if p.reaches} == expected
+
+
 def test_layer_3_reaches_across_subnets_and_layer_2_does_not():
     for mode, expected in (("l3", BOTH), ("l2", set())):
         upper, lower = (phys(f"192.168.{n}.0/24", name=f"n{n}", driver="ipvlan", mode=mode) for n in (1, 2))
