@@ -142,9 +142,16 @@ class Hosts:
         """These hosts are as they were. Waits for what the kernel, or a watchdog, ends in its own time."""
         end = time.monotonic() + seconds
         for host in before:
-            while different := differences(before[host], self.snapshot(host), set(ignore)):
+            while different := self._differences(host, before[host], set(ignore)):
                 assert time.monotonic() < end, "\n".join([host, *different])
                 time.sleep(0.1)
+
+    def _differences(self, host: str, before: Snapshot, ignore: set[str]) -> list[str]:
+        try:
+            return list(differences(before, self.snapshot(host), ignore))
+        except subprocess.CalledProcessError as error:
+            # A namespace may go between its listing and its reading.
+            return [str(error.stderr)]
 
     def glances(self) -> dict[str, str]:
         """The names of everything on every host, read at once: for after each of many faults."""

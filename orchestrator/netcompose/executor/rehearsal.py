@@ -90,7 +90,10 @@ def _with_parents(topology: Topology, sandboxes: Mapping[str, Sandbox], note: No
     for number, stand_in in enumerate(stand_ins):
         on = {host: sandboxes[host] for host in stand_in.interfaces}
         standin.lay(number, [(on[host], name) for host, name in stand_in.interfaces.items()], stand_in.mtu)
-        told = " and ".join(f"{name} of host {host!r}" for host, name in stand_in.interfaces.items())
-        what = "a cable that leads nowhere stands" if len(on) == 1 else "a segment between the hosts stands"
-        note(f"{what} in for the interface {told}")
+        if len(on) == 1:
+            ((host, name),) = stand_in.interfaces.items()
+            note(f"host {host!r}: a cable that leads nowhere stands in for the interface {name}")
+        else:
+            told = " and ".join(f"{name} of host {host!r}" for host, name in stand_in.interfaces.items())
+            note(f"a segment between the hosts stands in for the interface {told}")
     return possible
