@@ -58,6 +58,21 @@ class RollbackFailed(NetcomposeError):
     exit_status = 1
 
 
+class Interrupted(NetcomposeError):
+    """A request was stopped half-way because it was asked for, or because another host failed. Raised by the agent."""
+
+
+class HostsFailed(NetcomposeError):
+    """Hosts of a run cannot be worked on, each for its own reason; ``failures`` has ``(host, error)``. Raised by the
+    executor."""
+
+    exit_status = 7
+
+    def __init__(self, message: str, failures: Sequence[Any] = (), *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.failures = tuple(failures)
+
+
 class StalePlan(NetcomposeError):
     """Live objects changed since the plan was saved. Raised by ``apply PLAN.json``; plan again."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from typing import Optional, Sequence
 
 from netcompose import __version__
-from netcompose.agent import facts, features, housekeeping, rundir
+from netcompose.agent import facts, features, housekeeping, rundir, watchdog
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
@@ -19,10 +20,13 @@ from netcompose.agent.run import Progress, carry_out
 from netcompose.agent.runtimes import execution
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot, take
-from netcompose.errors import NetcomposeError, NotPermitted, RollbackFailed
+from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, RollbackFailed
 from netcompose.planner.plan import Change
 from netcompose.planner.planner import make_plan
 from netcompose.resources import ContainerState, ExecTarget, Observation, Resource
+
+#: Bytes that have to be free in /run before a run on several hosts begins.
+LEAST_ROOM = 1 << 20
 
 
 class Agent:
@@ -35,13 +39,26 @@ class Agent:
         self._topology = ""
         #: What the current run has touched: id -> the object as it was before, None if it was not there.
         self._before: dict[str, Optional[Resource]] = {}
+        #: Who puts it back if this process cannot, and what it was armed for.
+        self._watchdog: Optional[watchdog.Watchdog] = None
+        self._armed: Sequence[Change] = ()
         #: The id that an object had before the run that has renamed it -> the one that it has now.
         self._renamed: dict[str, str] = {}
         _allow_open_files()
 
+    def known_as(self, host: str) -> None:
+        """The host's name in the topology."""
+        if host:
+            self._host = self._lock.host = host
+
     def hello(self) -> dict[str, object]:
-        """Who answers: version, Python, process."""
-        return {"version": __version__, "python": list(sys.version_info[:3]), "pid": os.getpid()}
+        """Who answers: version, Python, process, and its clock in seconds since the epoch."""
+        return {
+            "version": __version__,
+            "python": list(sys.version_info[:3]),
+            "pid": os.getpid(),
+            "time": time.time(),
+        }
 
     def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
         """The topology's resources on this host, the names that others hold, and the host's facts, those of the
@@ -83,8 +100,44 @@ class Agent:
         """End the run."""
         self._lock.release()
 
-    def apply(self, topology: str, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
-        """Carry out this host's changes. What they touch is kept for :meth:`rollback` first."""
+    def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None:
+        """Before :meth:`apply` of these changes: start the process that puts them back should this one, or the
+        connection, be lost. ``seconds`` is how long it lets this agent be without a request; ``token`` is how a later
+        connection asks for the run."""
+        _need_room(self._host)
+        self._keep(changes)
+        before = dict(self._before)
+        job = watchdog.Job(
+            restore=lambda: self._successor(before).rollback(),
+            settle=lambda: housekeeping.tidy(topology, Namespaces()),
+            unlock=self._lock.release,
+            keep=self._lock.descriptors,
+        )
+        try:
+            self._watchdog = watchdog.start(token, seconds, job)
+        except OSError as error:
+            raise HostLacks("host {}: no rollback could be armed: {}".format(self._host, error.strerror)) from error
+        self._armed = tuple(changes)
+
+    def _successor(self, before: dict[str, Optional[Resource]]) -> Agent:
+        """An agent with descriptors of its own and this one's run, for the watchdog."""
+        agent = Agent(self._host)
+        agent._topology, agent._before, agent._renamed = self._topology, dict(before), dict(self._renamed)
+        return agent
+
+    def at_work(self, busy: bool) -> None:
+        """A request has come, or is answered: the watchdog of an armed run is told."""
+        if self._watchdog is not None:
+            self._watchdog.at_work(busy)
+
+    def settle(self, token: str, what: str) -> str:
+        """Ask the watchdog of a run that another connection has armed; see :func:`watchdog.ask`."""
+        return watchdog.ask(token, what)
+
+    def apply(self, topology: str, changes: Optional[Sequence[Change]], progress: Optional[Progress] = None) -> None:
+        """Carry out this host's changes (None: those that were armed). What they touch is kept for :meth:`rollback`."""
+        if changes is None:
+            changes = self._armed
         self._keep(changes)
         self._carry_out(topology, changes, progress)
 
@@ -105,6 +158,7 @@ class Agent:
     def confirm(self) -> None:
         """The run is verified: forget how it was before, and clean up what no longer serves anything."""
         self._before = {}
+        self._disarm()
         housekeeping.tidy(self._topology, self._namespaces)
 
     def rollback(self) -> None:
@@ -113,6 +167,7 @@ class Agent:
         Raises ``RollbackFailed`` with what could not be put back.
         """
         if not self._before:
+            self._disarm()
             return
         before, self._before = self._before, {}
         try:
@@ -124,13 +179,22 @@ class Agent:
                 self._carry_out(self._topology, changes)
             left = self._back(before)
         except NetcomposeError as error:
+            # An armed run stays armed: at the end of this process its watchdog tries again.
+            self._before = before if self._watchdog is not None else {}
             raise RollbackFailed("host {}: {}".format(self._host, error.message), hint=error.hint) from error
         if left:
+            self._before = before if self._watchdog is not None else {}
             raise RollbackFailed(
                 "host {}: {} still differs from what it was".format(self._host, left[0].address),
                 hint="run `netcompose plan` to see the state, then `up` or `down`",
             )
         housekeeping.tidy(self._topology, self._namespaces)
+        self._disarm()
+
+    def _disarm(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
+            self._watchdog, self._armed = None, ()
 
     def _back(self, before: dict[str, Optional[Resource]]) -> Sequence[Change]:
         live = self.observe(self._topology)
@@ -158,16 +222,22 @@ class Agent:
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             return list(pool.map(lambda job: self.run(topology, job[0], job[1], timeout), jobs))
 
-    def logs(self, topology: str, container: str, tail: Optional[int] = None) -> bytes:
-        """What a container's command has printed."""
-        return b"".join(runtime.logs(topology, container, tail=tail))
+    def logs(
+        self, topology: str, container: str, tail: Optional[int] = None, since: float = 0.0, timestamps: bool = False
+    ) -> bytes:
+        """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
+        return b"".join(runtime.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
 
     def close(self) -> None:
-        """End: an unconfirmed run is rolled back, the lock is given back."""
-        with contextlib.suppress(NetcomposeError):
-            if self._lock.held:
-                self.rollback()
-        self._lock.release()
+        """End: an unconfirmed run is rolled back, the lock is given back; both by the watchdog, if one is armed."""
+        if self._watchdog is not None and self._watchdog.alive:
+            self._watchdog.leave()
+            self._lock.leave()
+        else:
+            with contextlib.suppress(NetcomposeError):
+                if self._lock.held and self._watchdog is None:
+                    self.rollback()
+            self._lock.release()
         self._namespaces.close()
 
 
@@ -179,3 +249,16 @@ def _allow_open_files() -> None:
     if soft < hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _need_room(host: str) -> None:
+    """Refuse a run on a host whose /run has no room left for what a run notes there."""
+    try:
+        free = os.statvfs(rundir.ROOT if os.path.isdir(rundir.ROOT) else "/run")
+    except OSError:
+        return
+    if free.f_bavail * free.f_frsize < LEAST_ROOM or (free.f_files and not free.f_favail):
+        raise HostLacks(
+            "host {}: /run is full ({} KiB left)".format(host, free.f_bavail * free.f_frsize // 1024),
+            hint="see what fills it with: du -sh /run/*",
+        )

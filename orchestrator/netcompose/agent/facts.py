@@ -9,10 +9,12 @@ import shutil
 from typing import Iterator, Mapping, Sequence
 
 from netcompose import __version__
-from netcompose.agent import interference, nameserver
+from netcompose.agent import interference, nameserver, session
 from netcompose.agent.kernel import listeners, sysctl
+from netcompose.agent.kernel.vxlan import decode
 from netcompose.agent.snapshot import Snapshot, Stack
 from netcompose.resources import HostFacts, ParentFacts
+from netcompose.resources.names import ROUTE_PROTOCOL, route_metric
 
 _RESOLVED_STUB = "127.0.0.53"
 _RTPROT_RA = 9  # rtnetlink(7): a route from a router advertisement
@@ -25,6 +27,7 @@ def read(snapshot: Snapshot, parents: Sequence[str] = ()) -> HostFacts:
     host = snapshot.stacks[""]
     ours = {link.ifindex for link in host.links if link.group in (snapshot.group, snapshot.doomed)}
     names = {link.ifindex: link.name for link in host.links}
+    own_routes = (ROUTE_PROTOCOL, route_metric(snapshot.topology))
     nameservers, search, options = resolvers("/etc/resolv.conf")
     forwarders = nameservers
     server, no_server = nameserver.program()
@@ -46,7 +49,7 @@ def read(snapshot: Snapshot, parents: Sequence[str] = ()) -> HostFacts:
                 for index, routes in host.routes.items()
                 if index not in ours
                 for route in routes
-                if not route.to.endswith("/0")
+                if not route.to.endswith("/0") and (route.protocol, route.metric) != own_routes
             )
         ),
         interfaces=tuple(sorted(link.name for link in host.links if link.ifindex not in ours)),
@@ -65,6 +68,17 @@ def read(snapshot: Snapshot, parents: Sequence[str] = ()) -> HostFacts:
             for program, table in snapshot.docker.items()
         },
         parents=_parents(snapshot, parents),
+        interface_addresses={
+            link.name: tuple(sorted(host.addresses.get(link.ifindex, ())))
+            for link in host.links
+            if link.ifindex not in ours and link.ifindex != 1 and link.up and host.addresses.get(link.ifindex)
+        },
+        mtus={link.name: link.mtu for link in host.links if link.ifindex not in ours},
+        tunnels=tuple(
+            (found.vni, found.port)
+            for found in (decode(link) for link in host.links if link.kind == "vxlan" and link.ifindex not in ours)
+        ),
+        session=session.read(snapshot.namespaces, names),
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         load=os.getloadavg()[0],
     )

@@ -77,13 +77,13 @@ def probe(namespaces: Namespaces, names: Sequence[str] = ()) -> dict[str, str]:
                 found[name] = ""
             else:
                 to_try.append(name)
-    if to_try or not names:
+    if to_try or not names or "network namespaces" in names:
         try:
             with contextlib.closing(_scratch(namespaces)) as socket:
                 found["network namespaces"] = ""
                 found.update((name, _try(socket, _TRIALS[name])) for name in to_try)
         except OSError as error:
-            found["network namespaces"] = error.strerror or str(error)
+            found["network namespaces"] = "no network namespace can be made: {}".format(error.strerror or error)
     for name, reason in _others():
         if not names or name in names:
             found[name] = reason
@@ -91,7 +91,7 @@ def probe(namespaces: Namespaces, names: Sequence[str] = ()) -> dict[str, str]:
 
 
 def _others() -> Iterator[tuple[str, str]]:
-    yield "ipv6", "" if os.path.isdir("/proc/sys/net/ipv6") else "the kernel is built or started without it"
+    yield "ipv6", "" if os.path.isdir("/proc/sys/net/ipv6") else "the kernel is built or started without IPv6"
     yield "dns", nameserver.program()[1]
     for feature, program in _PROGRAMS.items():
         yield feature, "" if shutil.which(program) else "no program {} on this host".format(program)

@@ -19,7 +19,7 @@ class HostLock:
     """The lock of this host. ``owner`` says in words who holds it and why."""
 
     def __init__(self, host: str) -> None:
-        self._host = host
+        self.host = host
         self._fd = -1
 
     @property
@@ -35,7 +35,7 @@ class HostLock:
                 pass
         except PermissionError as error:
             raise NotPermitted(
-                "host {}: no permission to change this host ({})".format(self._host, error.filename or _PATH),
+                "host {}: no permission to change this host ({})".format(self.host, error.filename or _PATH),
                 hint="run as root (sudo netcompose ...), or `netcompose rehearse`, which needs no privileges",
             ) from error
 
@@ -49,7 +49,7 @@ class HostLock:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
             raise Locked(
-                "host {} is locked by {}".format(self._host, holder), hint="wait until that run is done, then try again"
+                "host {} is locked by {}".format(self.host, holder), hint="wait until that run is done, then try again"
             ) from None
         try:
             current = os.stat(_PATH).st_ino == os.fstat(fd).st_ino
@@ -64,6 +64,17 @@ class HostLock:
         os.pwrite(fd, content.encode(), 0)
         self._fd = fd
         return True
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a process has to keep open in order to share the lock."""
+        return (self._fd,) if self.held else ()
+
+    def leave(self) -> None:
+        """Leave the lock to those who share it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def release(self) -> None:
         """Give the lock back and leave no file behind."""

@@ -1,8 +1,9 @@
 """How controller and agent speak over a stream: frames, messages, and errors that stay what they are.
 
 A frame is a 4-byte big-endian length and that many bytes of JSON. The agent begins with ``MARKER``, so that what a
-login shell prints before it is skipped. Then the controller asks ``{"id", "method", "params"}`` and the agent
+login shell prints before it is skipped. Then the controller asks ``{"id", "host", "method", "params"}`` and the agent
 answers any number of ``{"id", "progress"}`` and one ``{"id", "result"}`` or ``{"id", "error"}``, one request at a time.
+Meanwhile the controller may say ``{"cancel"}``: the request ends with the error ``Interrupted`` at its next step.
 Between requests the controller may send ``ALIVE``, an empty frame, so that its silence means that it is gone.
 """
 

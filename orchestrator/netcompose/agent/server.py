@@ -14,13 +14,15 @@ from netcompose.agent.protocol import (
     error_to_data,
     observation_to_data,
 )
-from netcompose.errors import ProtocolError
+from netcompose.errors import Interrupted, ProtocolError
 from netcompose.planner.plan import Change
 from netcompose.planner.serialise import change_from_data
 from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
 
 Progress = Callable[[int, int, str], None]
 
+#: Seconds for the rest of a frame of which something has come.
+_REST_TIMEOUT = 5.0
 #: Seconds that a request may take to arrive, once it has begun, if silence counts.
 _FRAME_TIMEOUT = 600.0
 
@@ -28,20 +30,24 @@ _FRAME_TIMEOUT = 600.0
 class Served(Protocol):
     """What ``serve`` calls: class Agent of agent.py, or a stand-in in a test."""
 
+    def known_as(self, host: str) -> None: ...
     def hello(self) -> dict[str, Any]: ...
     def features(self, names: Sequence[str] = ()) -> dict[str, str]: ...
     def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation: ...
     def owners(self, inodes: Sequence[int]) -> dict[int, str]: ...
     def lock(self, topology: str, owner: str) -> None: ...
     def unlock(self) -> None: ...
-    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None) -> None: ...
+    def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None: ...
+    def at_work(self, busy: bool) -> None: ...
+    def settle(self, token: str, what: str) -> str: ...
+    def apply(self, topology: str, changes: Sequence[Change] | None, progress: Progress | None) -> None: ...
     def confirm(self) -> None: ...
     def rollback(self) -> None: ...
     def states(self, topology: str) -> list[ContainerState]: ...
     def run_many(
         self, topology: str, jobs: Sequence[tuple[ExecTarget, Sequence[str]]], timeout: float
     ) -> list[tuple[int, bytes, bytes]]: ...
-    def logs(self, topology: str, container: str, tail: int | None) -> bytes: ...
+    def logs(self, topology: str, container: str, tail: int | None, since: float, timestamps: bool) -> bytes: ...
     def close(self) -> None: ...
 
 
@@ -67,8 +73,12 @@ def serve(agent: Served, read_fd: int, write_fd: int, silence: Optional[float] =
         channel.announce()
         while silence is None or channel.readable(silence):
             request = channel.receive(None if silence is None else _FRAME_TIMEOUT)
-            if request:
+            # Nothing but a sign of life, or a request to stop what is finished by now.
+            if request and "cancel" not in request:
+                agent.at_work(True)
+                agent.known_as(str(request.get("host", "")))
                 _answer(agent, channel, request)
+                agent.at_work(False)
     except (StreamEnded, TimeoutError, Cancelled, KeyboardInterrupt):
         pass
     finally:
@@ -96,9 +106,15 @@ def _answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None
     identity = request.get("id")
 
     def progress(done: int, total: int, text: str) -> None:
-        # Nothing is asked while a request is open, so what can be read now is the end of the stream.
-        if channel.stream.readable(0):
-            raise Cancelled
+        # While a request is open only one thing is said: stop. Else it is the end of the stream.
+        if channel.readable(0):
+            try:
+                asked = channel.receive(_REST_TIMEOUT)
+            except (StreamEnded, TimeoutError, ProtocolError):
+                raise Cancelled from None
+            if asked:
+                raise Interrupted("stopped before the end, as asked")
+        agent.at_work(True)
         try:
             channel.send({"id": identity, "progress": {"done": done, "total": total, "text": text}})
         except StreamEnded:
@@ -122,7 +138,13 @@ def _observe(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
 
 
 def _apply(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
-    agent.apply(params["topology"], [change_from_data(item) for item in params["changes"]], progress)
+    data = params["changes"]
+    agent.apply(params["topology"], None if data is None else [change_from_data(item) for item in data], progress)
+
+
+def _arm(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    changes = [change_from_data(item) for item in params["changes"]]
+    agent.arm(params["topology"], changes, str(params["token"]), float(params["seconds"]))
 
 
 def _run_many(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
@@ -138,7 +160,8 @@ def _states(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
 
 
 def _logs(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
-    return bytes_to_data(agent.logs(params["topology"], params["container"], params["tail"]))
+    since, timestamps = float(params["since"]), bool(params["timestamps"])
+    return bytes_to_data(agent.logs(params["topology"], params["container"], params["tail"], since, timestamps))
 
 
 _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
@@ -148,6 +171,8 @@ _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
     "owners": lambda agent, params, progress: sorted(agent.owners(params["inodes"]).items()),
     "lock": lambda agent, params, progress: agent.lock(params["topology"], params["owner"]),
     "unlock": lambda agent, params, progress: agent.unlock(),
+    "arm": _arm,
+    "settle": lambda agent, params, progress: agent.settle(str(params["token"]), str(params["what"])),
     "apply": _apply,
     "confirm": lambda agent, params, progress: agent.confirm(),
     "rollback": lambda agent, params, progress: agent.rollback(),

@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from netcompose.cli import common
+from netcompose.cli.reach import reach
 from netcompose.errors import UsageError
 from netcompose.planner.plan import Plan
+
+if TYPE_CHECKING:
+    from netcompose.topology.model import Topology
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +36,23 @@ def _saved(args: argparse.Namespace) -> int:
     if plan.empty:
         sys.stdout.write("The plan has no changes.\n")
         return 0
+    hosts = sorted({change.host for change in plan.changes})
     with (
-        common.reach(sorted({change.host for change in plan.changes}), args) as executor,
+        reach(hosts, args, _topology(args, hosts)) as executor,
         executor.locked(plan.topology, common.owner("apply", plan.topology)),
     ):
         refuse_stale(plan, executor.observe(plan.topology))
         common.carry_out(executor, _with_secrets(plan, args))
     return 0
+
+
+def _topology(args: argparse.Namespace, hosts: list[str]) -> Topology | None:
+    """The topology, where it is needed for knowing how the plan's hosts are reached."""
+    from netcompose.topology.build import LOCAL
+
+    if hosts == [LOCAL] or (args.file is None and not os.path.exists(common.DEFAULT_FILE)):
+        return None
+    return common.load_topology(args)
 
 
 def _with_secrets(plan: Plan, args: argparse.Namespace) -> Plan:

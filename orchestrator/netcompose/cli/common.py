@@ -7,18 +7,18 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netcompose.errors import PlanRefused, TopologyError, UsageError
+from netcompose.cli.reach import reach
+from netcompose.errors import NetcomposeError, PlanRefused, TopologyError, UsageError
 
 if TYPE_CHECKING:
-    from netcompose.compiler.compile import Desired
+    from netcompose.compiler.desired import Desired
+    from netcompose.executor.planning import Planned
     from netcompose.executor.run import Executor
     from netcompose.planner.plan import Plan
-    from netcompose.resources import ExecTarget, Observation
+    from netcompose.resources import ExecTarget
     from netcompose.topology.model import Container, Topology
-    from netcompose.transports.base import Connection
 
 DEFAULT_FILE = "topology.yaml"
 
@@ -45,7 +45,7 @@ def load_topology(args: argparse.Namespace) -> Topology:
         if not separator or not key:
             raise UsageError(f"--var {item!r} is not of the form K=V", hint="for example: --var spines=4")
         variables[key] = value
-    topology = load(file_of(args), variables=variables, vars_files=args.vars_file)
+    topology = load(file_of(args), variables=variables, vars_files=args.vars_file, hosts_file=args.hosts_file)
     for name in args.host:
         if name not in topology.hosts:
             raise UsageError(
@@ -63,66 +63,35 @@ def refuse_unsupported(topology: Topology) -> None:
         raise TopologyError(found)
 
 
-@contextlib.contextmanager
-def reach(hosts: list[str], args: argparse.Namespace, topology: Topology | None = None) -> Iterator[Executor]:
-    """Connections to hosts, closed at the end. Without a topology a name stands for this machine."""
-    from netcompose.cli.connections import connect
-    from netcompose.executor.run import Executor
-    from netcompose.topology.model import Host
-
-    known = topology.hosts if topology is not None else {}
-    connections: dict[str, Connection] = {}
-    try:
-        for host in hosts:
-            connections[host] = connect(
-                known.get(host) or Host(name=host, path=("hosts", host)), accept_new=args.accept_new_host_keys
-            )
-        yield Executor(connections)
-    finally:
-        for connection in connections.values():
-            connection.close()
-
-
 def hosts_of(args: argparse.Namespace, topology: Topology) -> list[str]:
     """The hosts to work on: all of the topology, or those of ``--host``."""
     return list(args.host) or list(topology.hosts)
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A plan and what it was made from."""
+def listed_hosts(args: argparse.Namespace) -> list[str]:
+    """The hosts to work on without a topology: those of ``--hosts-file``, else this machine."""
+    from netcompose.topology.build import LOCAL
 
-    topology: Topology
-    live: Mapping[str, Observation]
-    desired: Desired
-    plan: Plan
+    if not args.hosts_file:
+        return [LOCAL]
+    from netcompose.topology import inventory
+
+    return list(inventory.hosts(args.hosts_file))
 
 
 def make(executor: Executor, topology: Topology) -> Planned:
-    """Observe, compile and plan. Raises ``TopologyError`` for what compiler and host find wrong with the file."""
-    from netcompose.compiler.compile import compile_topology
-    from netcompose.compiler.parents import parents_by_host
-    from netcompose.planner.planner import make_plan
+    """Observe, compile and plan, and say what a host lacks that the topology can do without."""
+    from netcompose.executor import planning
 
-    live = executor.observe(topology.name, parents_by_host(topology))
-    desired = compile_topology(topology, live)
-    contested = {host: inodes for host, inodes in desired.contested.items() if inodes}
-    if contested:
-        # Compiled once more, for messages that name who has the ports.
-        live = _named(live, executor.owners(contested))
-        desired = compile_topology(topology, live)
-    problems = list(desired.problems)
-    if desired.needs:
-        from netcompose.compiler.hostchecks import unmet
+    made = planning.make(executor, topology)
+    for sentence in made.desired.notes:
+        note(sentence)
+    return made
 
-        # Asked only for what is to be made with features that not every host has.
-        problems += unmet(topology, desired.needs, executor.features(desired.needs_by_host()))
-    if problems:
-        raise TopologyError(problems)
-    for note in desired.notes:
-        sys.stderr.write(f"note: {note}\n")
-    wanted = {host: desired.resources.get(host, {}) for host in live}
-    return Planned(topology, live, desired, make_plan(topology.name, wanted, live, desired.moved))
+
+def note(sentence: str) -> None:
+    """Say something beside the results."""
+    sys.stderr.write(f"note: {sentence}\n")
 
 
 @contextlib.contextmanager
@@ -137,16 +106,15 @@ def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Execut
         yield executor, make(executor, topology)
 
 
-def _named(live: Mapping[str, Observation], owners: Mapping[str, Mapping[int, str]]) -> dict[str, Observation]:
-    """The observations with the owners of sockets filled in."""
-    from dataclasses import replace
+def report(failures: Mapping[str, NetcomposeError]) -> int:
+    """Say which hosts could not be asked, after what the others had to say; the exit status."""
+    from netcompose.cli.terminal import wants_colour
+    from netcompose.views.problems import error_text
 
-    named = dict(live)
-    for host, known in owners.items():
-        facts = live[host].facts
-        listeners = tuple(replace(item, owner=known.get(item.inode, "")) for item in facts.listeners)
-        named[host] = replace(live[host], facts=replace(facts, listeners=listeners))
-    return named
+    sys.stdout.flush()
+    for error in failures.values():
+        sys.stderr.write(error_text(error, colour=wants_colour(sys.stderr)))
+    return max((error.exit_status for error in failures.values()), default=0)
 
 
 def refuse_problems(plan: Plan) -> None:

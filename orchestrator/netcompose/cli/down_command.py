@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from netcompose.cli import common
+from netcompose.cli.reach import reach
 from netcompose.errors import UsageError
 
 
@@ -22,11 +23,11 @@ def run(args: argparse.Namespace) -> int:
     if args.name:
         if args.file is not None:
             raise UsageError("--name and --file exclude each other", hint="--name is for a file that is lost")
-        topology, name, hosts = None, args.name, args.host or ["local"]
+        topology, name, hosts = None, args.name, args.host or common.listed_hosts(args)
     else:
         topology = common.load_topology(args)
         name, hosts = topology.name, common.hosts_of(args, topology)
-    with common.reach(hosts, args, topology) as executor, executor.locked(name, common.owner("down", name)):
+    with reach(hosts, args, topology) as executor, executor.locked(name, common.owner("down", name)):
         plan = make_plan(name, {}, executor.observe(name))
         if plan.changes:
             common.carry_out(executor, plan)

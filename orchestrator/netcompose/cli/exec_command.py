@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from netcompose.cli import common
+from netcompose.cli.reach import connect
 from netcompose.errors import UsageError
+
+#: Seconds that a command on another host may take.
+_TIMEOUT = 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,12 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run a command inside with the terminal, pipes and exit status of this one."""
+    """Run a command inside with the terminal, pipes and exit status of this one; on another host without its input."""
     argv = args.argv[1:] if args.argv[:1] == ["--"] else args.argv
     if not argv:
         raise UsageError("no command is given", hint=f"for example: netcompose exec {args.container} -- ip addr")
     topology = common.load_topology(args)
     container = common.container_of(topology, args.container)
-    from netcompose.transports.local import attach
+    host = topology.hosts[container.host]
+    target = common.exec_target(topology, container)
+    if not host.address:
+        from netcompose.transports.local import attach
 
-    return attach(topology.name, common.exec_target(topology, container), argv)
+        return attach(topology.name, target, argv)
+    connection = connect(host, args)
+    try:
+        status, out, error = connection.run(topology.name, target, argv, _TIMEOUT)
+    finally:
+        connection.close()
+    sys.stdout.buffer.write(out)
+    sys.stderr.buffer.write(error)
+    return status

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 
 from netcompose.cli import common
+from netcompose.cli.reach import known_hosts, reach_some
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from netcompose.views.hosts import HostRow, hosts_json, hosts_text
 
     output = common.output_of(args, "text", "json")
-    topology, hosts, name = None, args.host or ["local"], "netcompose"
+    topology, hosts, name = None, args.host or common.listed_hosts(args), "netcompose"
     if args.file is not None or os.path.exists(common.DEFAULT_FILE):
         topology = common.load_topology(args)
         hosts, name = common.hosts_of(args, topology), topology.name
@@ -31,9 +32,18 @@ def run(args: argparse.Namespace) -> int:
         from netcompose.cli import hosts_clean
 
         return hosts_clean.run(args, topology)
-    with common.reach(hosts, args, topology) as executor:
-        live = executor.observe(name)
-        features = executor.features()
-        rows = [HostRow(host, facts=replace(live[host].facts, features=features[host])) for host in live]
+    addresses = {host: known.address for host, known in known_hosts(hosts, args, topology).items()}
+    with reach_some(hosts, args, topology) as (executor, failures):
+        live, features, clocks = executor.observe(name), executor.features(), executor.clocks()
+        found = {
+            host: HostRow(
+                host,
+                addresses[host],
+                facts=replace(live[host].facts, features=features[host]),
+                ahead=clocks[host],
+            )
+            for host in live
+        }
+    rows = [found.get(host) or HostRow(host, addresses[host], error=failures[host].message) for host in hosts]
     sys.stdout.write(hosts_json(rows) if output == "json" else hosts_text(rows, colour=wants_colour(sys.stdout)))
-    return 0
+    return max((error.exit_status for error in failures.values()), default=0)

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from netcompose.cli import common
+from netcompose.cli.reach import reach_some
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     output = common.output_of(args, "text", "json")
     topology = common.load_topology(args)
     objects: list[dict[str, Any]] = []
-    with common.reach(common.hosts_of(args, topology), args, topology) as executor:
+    with reach_some(common.hosts_of(args, topology), args, topology) as (executor, failures):
         live = executor.observe(topology.name)
         states = executor.states(topology.name)
         for host, observation in live.items():
@@ -30,4 +31,4 @@ def run(args: argparse.Namespace) -> int:
     chosen = select(objects, args.names)
     text = inspect_json(chosen) if output == "json" else inspect_text(chosen, colour=wants_colour(sys.stdout))
     sys.stdout.write(text)
-    return 0
+    return common.report(failures)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from netcompose.cli import common
+from netcompose.cli.reach import connect
+from netcompose.errors import UsageError
+
+if TYPE_CHECKING:
+    from netcompose.topology.model import Host, Topology
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +30,32 @@ def run(args: argparse.Namespace) -> int:
     # A name with an @ is one of netcompose's own processes beside the containers.
     own = args.container.startswith("@")
     name = args.container if own else common.container_of(topology, args.container).name
-    from netcompose.transports.local import logs
-
-    pieces = logs(topology.name, name, tail=args.tail, follow=args.follow, timestamps=args.timestamps)
+    hosts = common.hosts_of(args, topology) if own else [topology.containers[name].host]
+    options = {"tail": args.tail, "follow": args.follow, "timestamps": args.timestamps}
+    if own and len(hosts) > 1 and args.follow:
+        raise UsageError(f"every host has a {name}, and one can be followed", hint="name it: --host NAME")
     with contextlib.suppress(KeyboardInterrupt):
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+        for host in hosts:
+            _show(args, topology, topology.hosts[host], name, options)
     return 0
+
+
+def _show(args: argparse.Namespace, topology: Topology, host: Host, name: str, options: Mapping[str, Any]) -> None:
+    if not host.address:
+        from netcompose.transports import local
+
+        _write(local.logs(topology.name, name, **options))
+        return
+    from netcompose.transports import output
+
+    connection = connect(host, args)
+    try:
+        _write(output.logs(connection, topology.name, name, **options))
+    finally:
+        connection.close()
+
+
+def _write(pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()

@@ -37,6 +37,7 @@ _DEFAULTS: dict[str, Any] = {
     "file": None,
     "var": [],
     "vars_file": [],
+    "hosts_file": "",
     "host": [],
     "accept_new_host_keys": False,
     "output": "text",
@@ -61,6 +62,7 @@ def _shared() -> _Parser:
     group.add_argument("-f", "--file", metavar="FILE", help="the topology file (default: topology.yaml)")
     group.add_argument("--var", metavar="K=V", action="append", help="set a variable of the template (repeatable)")
     group.add_argument("--vars-file", metavar="FILE", action="append", help="variables from a YAML file (repeatable)")
+    group.add_argument("--hosts-file", metavar="FILE", help="hosts from a YAML file, for one topology on several sites")
     group.add_argument("--host", metavar="NAME", action="append", help="work on this host only (repeatable)")
     group.add_argument(
         "--accept-new-host-keys",

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from netcompose.cli import common
+from netcompose.cli.reach import reach
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     output = common.output_of(args, "text", "json", "markdown")
     topology = common.load_topology(args)
     common.refuse_unsupported(topology)
-    with common.reach(common.hosts_of(args, topology), args, topology) as executor:
+    with reach(common.hosts_of(args, topology), args, topology) as executor:
         plan = common.make(executor, topology).plan
     if output == "json":
         from netcompose.views.plan_json import plan_to_json

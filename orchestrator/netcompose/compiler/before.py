@@ -18,7 +18,7 @@ class Before:
         self._ports: dict[tuple[str, str], Veth | Stacked] = {}
         self._loose: dict[str, Veth | Stacked] = {}
         self._shims: dict[tuple[str, str], Stacked] = {}
-        self._bridges: dict[str, Bridge] = {}
+        self._bridges: dict[str, list[str]] = {}
         for host in sorted(live):
             resources = live[host].resources
             for id in sorted(resources):
@@ -37,7 +37,7 @@ class Before:
                     else:
                         self._loose.setdefault(id, found)
                 elif isinstance(found, Bridge):
-                    self._bridges.setdefault(found.network, found)
+                    self._bridges.setdefault(found.network, []).extend(found.addresses)
 
     def name(self, container: str, network: str) -> str:
         """The name of the container's interface on a network, empty if there is none. It is the name that the
@@ -57,9 +57,8 @@ class Before:
         return found.end.addresses if found is not None else ()
 
     def bridge_addresses(self, network: str) -> tuple[str, ...]:
-        """``address/prefix`` strings of the network's bridge."""
-        bridge = self._bridges.get(network)
-        return bridge.addresses if bridge is not None else ()
+        """``address/prefix`` strings of the network's bridge, on all hosts."""
+        return tuple(self._bridges.get(network, ()))
 
     def member_addresses(self) -> Mapping[str, list[str]]:
         """Network -> the ``address/prefix`` strings of everything that is on it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from netcompose.compiler import (
     containers,
@@ -17,49 +16,25 @@ from netcompose.compiler import (
     parentchecks,
     parents,
     ports,
+    slices,
+    tunnels,
     unsupported,
 )
 from netcompose.compiler.addresses import Member, Prefix, allocate, pooled_networks
 from netcompose.compiler.before import Before
-from netcompose.compiler.impairments import of_attachment, of_link
-from netcompose.compiler.networks import DRIVERS
-from netcompose.compiler.numbers import parse_prefix, show
+from netcompose.compiler.desired import Desired
+from netcompose.compiler.impairments import QUEUES, of_attachment, of_link
+from netcompose.compiler.networks import DRIVERS, HOST_IS_GATEWAY
+from netcompose.compiler.numbers import parse_prefix
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
 from netcompose.compiler.shapes import Address, Asker, Interface, Place, PooledNetwork
-from netcompose.compiler.shown import ContainerView, NetworkView
+from netcompose.compiler.shown import container_view, network_view
 from netcompose.resources import File, HostFacts, Observation, Resource
-from netcompose.resources.names import netns_name
 from netcompose.topology.model import Attachment, Container, Link, Topology
 from netcompose.topology.source import Problem
 
-
-@dataclass(frozen=True)
-class Desired:
-    """What a topology becomes.
-
-    ``resources`` are by host, then by id, in no order that means anything; every host of the topology is there.
-    ``moved`` maps, per host, the new id of an interface that is to be renamed to its old one. ``problems`` are in file
-    order; with any of them, ``resources`` is as much as could be made sense of and must not be applied. ``contested``
-    are, per host, the inodes of others' sockets on ports that the topology publishes: who has them is worth asking
-    before a problem is told. ``needs`` are, per host, the features that what is to be made there needs, with who asks
-    for each first: they are to be tried, and :func:`hostchecks.unmet` tells what is missing. ``notes`` are sentences
-    on what a host lacks and the topology can do without.
-    """
-
-    topology: str
-    resources: Mapping[str, Mapping[str, Resource]]
-    problems: tuple[Problem, ...] = ()
-    moved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    containers: Mapping[str, ContainerView] = field(default_factory=dict)
-    networks: Mapping[str, NetworkView] = field(default_factory=dict)
-    contested: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    needs: Mapping[str, Mapping[str, Asker]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def needs_by_host(self) -> dict[str, tuple[str, ...]]:
-        """The names of the features to be asked for, by host."""
-        return {host: tuple(sorted(asked)) for host, asked in self.needs.items()}
+__all__ = ["Desired", "compile_topology"]
 
 
 def compile_topology(topology: Topology, live: Mapping[str, Observation]) -> Desired:
@@ -94,6 +69,9 @@ class _Compilation:
         self.problems += containers.sysctl_problems(topology, self.owners)
         self.pooled, unsettled = pooled_networks(topology, self.before, self._host_routes())
         self.problems += unsettled
+        self.tunnels = tunnels.Tunnels(topology, self.live)
+        self.pooled = self.tunnels.fitted(self.pooled)
+        self.slices = slices.Slices(topology, self.live, self.tunnels.underlays)
         self.used = parents.networks_by_host(topology)
         self._name_interfaces()
         self._give_addresses()
@@ -104,13 +82,20 @@ class _Compilation:
         self._containers()
         self._outside()
         self._check_hosts()
+        for host, route in self.slices.routes():
+            self._add(host, route)
+        self.problems += self.slices.problems + self.tunnels.problems
         return Desired(
             topology=topology.name,
             resources=self.resources,
             problems=tuple(sorted(self.problems, key=_in_file_order)),
             moved=self.moved,
-            containers={container.name: self._container_view(container) for container in topology.containers.values()},
-            networks={name: self._network_view(pooled) for name, pooled in self.pooled.items()},
+            containers={
+                container.name: container_view(topology.name, container, owner, self.interfaces.get(owner, ()))
+                for container in topology.containers.values()
+                for owner in (self.owners[container.name],)
+            },
+            networks={name: network_view(pooled, self.given[name]) for name, pooled in self.pooled.items()},
             contested=self.contested,
             needs=self.needs,
             notes=tuple(self.notes),
@@ -120,10 +105,11 @@ class _Compilation:
         routes = {prefix for observation in self.live.values() for prefix, _ in observation.facts.routes}
         return [parse_prefix(prefix) for prefix in sorted(routes)]
 
-    def _add(self, host: str, resource: Resource, asker: Asker | None = None) -> None:
-        """``asker`` is what of the file to name if the host lacks a feature that the resource needs."""
+    def _add(self, host: str, resource: Resource, asker: Asker | None = None, impairment: Asker | None = None) -> None:
+        """``asker`` is what of the file to name if the host lacks a feature that the resource needs, ``impairment``
+        for the queues among them."""
         for feature in resource.needs() if asker else ():
-            self._need(host, resource, feature, asker)
+            self._need(host, resource, feature, impairment if impairment and feature in QUEUES else asker)
         known = self.resources.setdefault(host, {})
         if known.setdefault(resource.id, resource) is not resource and known[resource.id] != resource:
             message = f"two objects of the topology have the name {resource.id!r}"
@@ -160,24 +146,32 @@ class _Compilation:
                 moved[names.interface_id(container.name, new)] = names.interface_id(container.name, old)
 
     def _give_addresses(self) -> None:
-        members: dict[str, list[Member]] = {}
+        members: dict[tuple[str, str], list[Member]] = {}
         for container in self.topology.containers.values():
             for attachment in container.networks:
                 name = self.interface_names[container.name][attachment.network]
                 live = self.before.addresses(container.name, attachment.network, name)
-                members.setdefault(attachment.network, []).append(Member(container.name, attachment, live))
+                part = (attachment.network, container.host if attachment.network in self.slices.spans else "")
+                members.setdefault(part, []).append(Member(container.name, attachment, live))
         for host, name in self.used:
             shared = self.topology.networks[name]
             if shared.host_access:
                 live = self.before.shim_addresses(name, host)
-                members.setdefault(name, []).append(
-                    Member(parents.shim_name(host), Attachment(name, shared.path), live)
-                )
+                shim = Member(parents.shim_name(host), Attachment(name, shared.path), live)
+                members.setdefault((name, ""), []).append(shim)
         self.given: dict[str, dict[str, tuple[Address, ...]]] = {}
         for network, settled in list(self.pooled.items()):
-            pooled = self.pooled[network] = parents.reserve(self.topology, settled, self.used, self.live)
-            self.given[network], problems = allocate(self.topology, pooled, members.get(network, ()))
-            self.problems += problems
+            self.pooled[network] = parents.reserve(self.topology, settled, self.used, self.live)
+            self.given[network] = {}
+            for host in self.slices.spans.get(network, [""]):
+                given, problems = allocate(self.topology, self._at(host, network), members.get((network, host), ()))
+                self.given[network].update(given)
+                self.problems += problems
+
+    def _at(self, host: str, network: str) -> PooledNetwork:
+        """A network as a host has it."""
+        pooled = self.pooled[network]
+        return self.slices.at(host, pooled) if network in self.slices.spans else pooled
 
     def _collect_interfaces(self) -> None:
         """Every container's interfaces: its networks first, then its link ends."""
@@ -234,12 +228,15 @@ class _Compilation:
         """The networks' own objects on each host that uses them, and the interfaces of the containers on them."""
         places: dict[tuple[str, str], Place] = {}
         for host, network in self.used:
-            pooled = self.pooled[network]
+            pooled = self._at(host, network)
             place = parents.place(self.topology, host, pooled.network, self.live, self.given[network])
             places[host, network] = place
             if pooled.network.driver in DRIVERS:
                 for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled, place):
                     self._add(host, resource, _network_asks(pooled))
+        for network in self.tunnels.spans:
+            for host, tunnel in self.tunnels.overlay(self.pooled[network], self.interfaces):
+                self._add(host, tunnel, _network_asks(self.pooled[network]))
         for host in self.topology.hosts if self.topology.parents else ():
             on = [self.topology.networks[network] for at, network in self.used if at == host]
             for resource, asker in parents.resources(self.topology, host, on, self.live):
@@ -251,20 +248,25 @@ class _Compilation:
             for interface in interfaces:
                 if not interface.network:
                     continue
-                pooled = self.pooled[interface.network]
+                pooled = self._at(host, interface.network)
                 if pooled.network.driver in DRIVERS:
                     driver = DRIVERS[pooled.network.driver]
                     place = places[host, interface.network]
                     own_routes = routes.get(interface.name, ())
                     for resource in driver.attached(self.topology.name, pooled, interface, own_routes, place):
-                        self._add(host, resource, of_attachment(interface) or asks[interface.network])
+                        self._add(host, resource, asks[interface.network], of_attachment(interface))
 
     def _links(self) -> None:
         for link, ends in self.cables:
             if all(end.container in self.interfaces for end in ends):
                 routes = {end.container: self.routes[end.container].by_interface for end in ends}
+                if self.tunnels.crosses(link):
+                    for at, tunnel in self.tunnels.cable(link, ends, routes):
+                        self._add(at, tunnel, links.asker(link), of_link(link))
+                    continue
                 host = self.topology.containers[ends[0].container].host
-                self._add(host, links.cable(self.topology.name, link, ends, routes), of_link(link))
+                cable = links.cable(self.topology.name, link, ends, routes)
+                self._add(host, cable, links.asker(link), of_link(link))
 
     def _containers(self) -> None:
         default_networks = {name: routes.default for name, routes in self.routes.items()}
@@ -279,7 +281,8 @@ class _Compilation:
         resolvers: dict[str, str] = {}
         for host in self.topology.hosts:
             live = self.live.get(host)
-            found = dns.service(self.topology, host, self.pooled, self.interfaces, live)
+            pooled = {name: self._at(host, name) for name in self.pooled} if self.slices.spans else self.pooled
+            found = dns.service(self.topology, host, pooled, self.interfaces, live)
             self.names_ports[host] = found.port
             for resource in found.resources:
                 self._add(host, resource)
@@ -311,12 +314,13 @@ class _Compilation:
         topology = self.topology
         self.problems += firewall.contradictions(topology)
         defaults = {name: routes.default for name, routes in self.routes.items()}
+        filtered = {name: [item for item in own if self._has_gateway(item)] for name, own in self.interfaces.items()}
         for host, resources in list(self.resources.items()):
             bridges = [id.partition("/")[2] for id in resources if id.startswith("bridge/")]
-            if not bridges:
+            networks = [self._at(host, name) for name in bridges if self._is_gateway(name)]
+            if not networks:
                 continue
-            networks = [self.pooled[network] for network in bridges]
-            found = ports.publish(topology, host, self.interfaces, defaults, self.live.get(host))
+            found = ports.publish(topology, host, filtered, defaults, self.live.get(host))
             self.problems += found.problems
             self.contested[host] = found.contested
             self._add(host, firewall.firewall(topology.name, networks, found.published, self.names_ports.get(host, 0)))
@@ -329,58 +333,35 @@ class _Compilation:
             if found.published:
                 self._add(host, ports.publisher(found.published, [firewall.firewall_id(topology.name)]))
 
+    def _has_gateway(self, interface: Interface) -> bool:
+        """True if the host is the way out of the interface's network."""
+        return bool(interface.network) and self._is_gateway(interface.network)
+
+    def _is_gateway(self, network: str) -> bool:
+        return self.topology.networks[network].driver in HOST_IS_GATEWAY
+
     def _check_hosts(self) -> None:
         topology = self.topology
         self.problems += hostchecks.crowded_bridges(topology)
         for host in topology.hosts:
             if host in self.live:
                 facts = self.live[host].facts
-                pooled = list(self.pooled.values())
-                self.problems += hostchecks.taken_subnets(topology, pooled, host, facts, self.before)
-                self.problems += hostchecks.missing_features(topology, host, facts)
+                on = [self._at(host, network) for at, network in self.used if at == host]
+                gateway = [item for item in on if item.network.driver in HOST_IS_GATEWAY]
+                self.problems += hostchecks.taken_subnets(topology, gateway, host, facts, self.before)
+                basics = hostchecks.basics(topology, host, {item.network.name for item in on})
+                self.problems += hostchecks.lacking(topology, host, basics, facts.features)
+                if len(topology.hosts) > 1 and not self.live[host].resources:
+                    # It has shown nothing yet, and what it lacks is to be known before another host is changed.
+                    asked = {name: asker for name, asker in basics.items() if name not in facts.features}
+                    self.needs[host] = {**asked, **self.needs.get(host, {})}
                 if facts.parents:
-                    on = [self.pooled[network] for at, network in self.used if at == host]
                     site = parentchecks.Site(topology, host, self.live, self.resources[host])
                     self.problems += parentchecks.problems(site, on, self.given)
-
-    def _container_view(self, container: Container) -> ContainerView:
-        owner = self.owners[container.name]
-        own = [(item, _texts(item.addresses)) for item in self.interfaces.get(owner, ())]
-        return ContainerView(
-            name=container.name,
-            host=container.host,
-            hostname=container.hostname or container.name,
-            namespace=owner,
-            netns=netns_name(self.topology.name, container.name) if owner else "",
-            networks={item.network: texts for item, texts in own if item.network},
-            interfaces={item.name: texts for item, texts in own},
-            ports=container.ports,
-            has_process=bool(container.command),
-        )
-
-    def _network_view(self, pooled: PooledNetwork) -> NetworkView:
-        network = pooled.network
-        return NetworkView(
-            name=network.name,
-            driver=network.driver,
-            subnets=tuple(f"{show(pool.family, pool.network)}/{pool.prefix}" for pool in pooled.pools),
-            gateways=() if network.internal else tuple(pool.gateway for pool in pooled.pools if pool.gateway),
-            internal=network.internal,
-            mtu=pooled.mtu,
-            members={
-                name: _texts(addresses)
-                for name, addresses in self.given[network.name].items()
-                if not parents.is_shim(name)
-            },
-        )
 
 
 def _network_asks(pooled: PooledNetwork) -> Asker:
     return Asker(pooled.network.path, f"network {pooled.network.name!r}")
-
-
-def _texts(addresses: tuple[Address, ...]) -> tuple[str, ...]:
-    return tuple(address.text for address in addresses)
 
 
 def _in_file_order(problem: Problem) -> tuple[int, int]:

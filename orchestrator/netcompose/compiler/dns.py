@@ -18,6 +18,7 @@ from typing import NamedTuple
 from netcompose.compiler import names, names_port
 from netcompose.compiler.firewall import firewall_id
 from netcompose.compiler.names_port import FOLDER, MAIN, MAIN_ID
+from netcompose.compiler.networks import HOST_IS_GATEWAY
 from netcompose.compiler.numbers import mask, parse_prefix, parse_with_prefix, show
 from netcompose.compiler.resolution import PUBLIC, names_on
 from netcompose.compiler.shapes import Interface, Interfaces, Pool, PooledNetwork
@@ -101,7 +102,7 @@ def service(
             "DNS clients such as dig get no answer for them"
         )
     port = names_port.choose(topology, host, live)
-    resources = tuple(_resources(topology, pooled, clients, port, live.facts))
+    resources = tuple(_resources(topology, pooled, clients, interfaces, port=port, facts=live.facts))
     return Service(resources, resolvers, port, _moved(host, live, port))
 
 
@@ -120,18 +121,19 @@ def _moved(host: str, live: Observation, port: int) -> str:
 def _clients(
     topology: Topology, host: str, pooled: Mapping[str, PooledNetwork], interfaces: Interfaces
 ) -> dict[str, list[Interface]]:
-    """The containers of a host that are on bridges, with those interfaces, by name, in the order of the file."""
+    """The containers of a host that are on a network on which they can ask it, with all their interfaces on networks,
+    by name, in the order of the file: it tells the names on each of these."""
     clients = {}
     for name, all_of_it in interfaces.items():
         if topology.containers[name].host == host:
-            own = [item for item in all_of_it if item.network and _gateways(pooled[item.network])]
-            if own:
+            own = [item for item in all_of_it if item.network]
+            if any(_gateways(pooled[item.network]) for item in own):
                 clients[name] = own
     return clients
 
 
 def _gateways(pooled: PooledNetwork) -> list[Pool]:
-    return [pool for pool in pooled.pools if pool.gateway] if pooled.network.driver == "bridge" else []
+    return [pool for pool in pooled.pools if pool.gateway] if pooled.network.driver in HOST_IS_GATEWAY else []
 
 
 def _resolver(own: Sequence[Interface], pooled: Mapping[str, PooledNetwork]) -> str:
@@ -151,15 +153,19 @@ def _resources(
     topology: Topology,
     pooled: Mapping[str, PooledNetwork],
     clients: Mapping[str, Sequence[Interface]],
+    interfaces: Interfaces,
+    *,
     port: int,
     facts: HostFacts,
 ) -> Iterator[Resource]:
     used = sorted({interface.network for own in clients.values() for interface in own})
     contents = {f"{network}.names": "" for network in used}
     members: dict[str, list[tuple[str, Interface]]] = {network: [] for network in used}
-    for name, own in clients.items():
+    for name, own in interfaces.items():
         for interface in own:
-            members[interface.network].append((name, interface))
+            # Everybody on these networks, on whichever host.
+            if interface.network in members:
+                members[interface.network].append((name, interface))
     for network in used:
         lines: dict[str, None] = {}
         for name, interface in sorted(members[network], key=itemgetter(0)):

@@ -83,11 +83,11 @@ def firewall(
     joined = [item.network.name for item in networks]
     bridges = {network: host_interface_name(topology, names.bridge_id(network)) for network in joined}
     table = _networks(networks, bridges)
-    table["chain forward"] = _FORWARD
+    table["chain forward"] = (_FORWARD[0], *_between_hosts(networks, bridges), *_FORWARD[1:])
     table["chain input"] = _INPUT
     names_allowed = [rule.format(names_port, "accept") for rule in _TO_NAMES] if names_port else []
     table["chain from_internal"] = ("", *names_allowed, *_FROM_INTERNAL)
-    table["chain postrouting"] = _POSTROUTING
+    table["chain postrouting"] = (_POSTROUTING[0], *_unmasked(networks), *_POSTROUTING[1:])
     arriving = [rule.format(53, f"dnat to :{names_port}") for rule in _TO_NAMES] if names_port else []
     if published:
         arriving.append(_TO_PUBLISHED)
@@ -146,6 +146,32 @@ def _networks(networks: Sequence[PooledNetwork], bridges: dict[str, str]) -> Tab
     table = {f"set {name}": (declared, *sorted(found[name])) for name, declared in types.items()}
     table["map within"] = ("type ifname . ifname : verdict", *sorted(found["within"]))
     return table
+
+
+def _between_hosts(networks: Sequence[PooledNetwork], bridges: dict[str, str]) -> Iterator[str]:
+    """A routed network's packets from and to its other hosts pass as those within a network do. A rule or two for each,
+    which is for the few networks of this kind."""
+    for item in networks:
+        if item.network.driver == "routed" and item.network.icc:
+            comment = _comment(f"network {item.network.name} on other hosts")
+            for word, subnet in _subnets(item):
+                yield f'iifname "{bridges[item.network.name]}" {word} daddr {subnet} accept{comment}'
+                yield f'oifname "{bridges[item.network.name]}" {word} saddr {subnet} accept{comment}'
+
+
+def _unmasked(networks: Sequence[PooledNetwork]) -> Iterator[str]:
+    """Between the hosts of a routed network everybody has his own address."""
+    for item in networks:
+        if item.network.driver == "routed":
+            for word, subnet in _subnets(item):
+                comment = _comment(f"network {item.network.name}")
+                yield f"{word} saddr {subnet} {word} daddr {subnet} return{comment}"
+
+
+def _subnets(item: PooledNetwork) -> Iterator[tuple[str, str]]:
+    """``ip`` or ``ip6``, and the whole subnet."""
+    for subnet in item.network.subnets:
+        yield ("ip6" if ":" in subnet.subnet else "ip"), subnet.subnet
 
 
 def _ports(published: Sequence[Published], bridges: dict[str, str]) -> Table:

@@ -18,7 +18,7 @@ def sysctls(topology: str, networks: Iterable[PooledNetwork], live: Observation 
     A host that forwards IPv6 ignores router advertisements, and loses the default route that it has from them, unless
     its interface is told to accept them all the same (``accept_ra`` 2, ip-sysctl.rst of the kernel).
     """
-    families = {pool.family for item in networks if not item.network.internal for pool in item.pools}
+    families = {pool.family for item in networks if _forwards(item) for pool in item.pools}
     for family in sorted(families):
         after = [firewall_id(topology)]
         if family == 6 and live is not None:
@@ -26,6 +26,11 @@ def sysctls(topology: str, networks: Iterable[PooledNetwork], live: Observation 
                 yield _sysctl(key, "2", ())
                 after.append(f"sysctl/{key}")
         yield _sysctl(_FORWARDING[family], "1", tuple(after))
+
+
+def _forwards(item: PooledNetwork) -> bool:
+    """Nothing is forwarded to or from an internal network, but to its own other hosts."""
+    return not item.network.internal or item.network.driver == "routed"
 
 
 def _advertised(live: Observation) -> Iterator[str]:

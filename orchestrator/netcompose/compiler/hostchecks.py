@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netcompose.compiler.before import Before
+from netcompose.compiler.links import asker
 from netcompose.compiler.numbers import parse_prefix, show
-from netcompose.compiler.shapes import STACKED, Asker, Pool, PooledNetwork
+from netcompose.compiler.shapes import Asker, Pool, PooledNetwork
 from netcompose.resources import HostFacts
 from netcompose.topology.model import Topology
 from netcompose.topology.source import Path, Problem
@@ -21,7 +22,7 @@ def crowded_bridges(topology: Topology) -> Iterator[Problem]:
     for container in topology.containers.values():
         for attachment in container.networks:
             network = topology.networks.get(attachment.network)
-            if network is None or network.driver != "bridge":
+            if network is None or network.driver not in _NEEDS:
                 continue
             count = counts[network.name, container.host] = counts.get((network.name, container.host), 0) + 1
             if count == MAX_BRIDGE_PORTS + 1:
@@ -46,9 +47,6 @@ def taken_subnets(
                 (family, network, network + (1 << ((32 if family == 4 else 128) - prefix)) - 1, prefix, text, interface)
             )
     for item in pooled:
-        if item.network.driver in STACKED:
-            # On its parent's segment, where the host may well be too.
-            continue
         live = set(before.bridge_addresses(item.network.name))
         for index, pool in enumerate(item.pools):
             up = f"{pool.gateway}/{pool.prefix}" in live
@@ -71,43 +69,45 @@ def unmet(
 ) -> Iterator[Problem]:
     """What the hosts turned out to lack: ``needs`` are a compilation's, ``features`` the hosts' answers."""
     for host, asked in needs.items():
-        for feature, asker in asked.items():
-            reason = features.get(host, {}).get(feature, "")
-            if reason:
-                message = f"host {host!r}: {reason}, needed by {asker.what}"
-                hint = "netcompose hosts shows what a host can do and lacks"
-                yield topology.source.problem(message, asker.path, hint=hint, key=True)
+        yield from lacking(topology, host, asked, features.get(host, {}))
 
 
-def missing_features(topology: Topology, host: str, facts: HostFacts) -> Iterator[Problem]:
-    """Features that the topology needs of a host and that its agent reports as not usable, at their first use."""
-    needed: dict[str, tuple[Path, str]] = {}
+def lacking(
+    topology: Topology, host: str, asked: Mapping[str, Asker], features: Mapping[str, str]
+) -> Iterator[Problem]:
+    """What a host lacks of what is asked of it; ``features`` are those that are known of it."""
+    for feature, asks in asked.items():
+        reason = features.get(feature, "")
+        if reason:
+            message = f"host {host!r}: {reason}, needed by {asks.what}"
+            hint = "netcompose hosts shows what a host can do and lacks"
+            yield topology.source.problem(message, asks.path, hint=hint, key=True)
+
+
+#: What every network of a driver takes, whoever is on it. What only some kernels have, resources say themselves.
+_NEEDS = {"bridge": ("bridge", "nft"), "overlay": ("bridge",), "routed": ("bridge", "nft")}
+
+
+def basics(topology: Topology, host: str, networks: Collection[str]) -> dict[str, Asker]:
+    """Features that any topology takes, by their first use on a host; ``networks`` are those that it has."""
+    needed: dict[str, Asker] = {}
     for network in topology.networks.values():
-        if network.driver not in STACKED:
-            needed.setdefault(network.driver, (network.path, f"network {network.name!r}"))
-        if network.driver == "bridge":
-            needed.setdefault("nft", (network.path, f"network {network.name!r}"))
+        if network.name not in networks:
+            continue
+        for feature in _NEEDS.get(network.driver, ()):
+            needed.setdefault(feature, Asker(network.path, f"network {network.name!r}"))
         for subnet in network.subnets:
             if ":" in subnet.subnet:
-                needed.setdefault("ipv6", (subnet.path, f"subnet {subnet.subnet}"))
-    bridges = {network.name for network in topology.networks.values() if network.driver not in STACKED}
+                needed.setdefault("ipv6", Asker(subnet.path, f"subnet {subnet.subnet}"))
+    bridges = {network.name for network in topology.networks.values() if network.driver in _NEEDS}
     for container in topology.containers.values():
         if container.host != host:
             continue
-        what = f"container {container.name!r}"
-        needed.setdefault("network namespaces", (container.path, what))
+        asks = Asker(container.path, f"container {container.name!r}")
+        needed.setdefault("network namespaces", asks)
         if any(item.network in bridges for item in container.networks):
-            needed.setdefault("veth", (container.path, what))
+            needed.setdefault("veth", asks)
     for link in topology.links:
-        needed.setdefault("veth", (link.path, f"the link of {link.a.container!r} and {link.b.container!r}"))
-    yield from _missing(topology, host, facts.features, needed)
-
-
-def _missing(
-    topology: Topology, host: str, features: Mapping[str, str], needed: Mapping[str, tuple[Path, str]]
-) -> Iterator[Problem]:
-    for feature, (path, what) in needed.items():
-        reason = features.get(feature, "")
-        if reason:
-            message = f"host {host!r} lacks {feature}, which {what} needs: {reason}"
-            yield topology.source.problem(message, path, hint="netcompose hosts shows what a host can do and lacks")
+        if {topology.containers[end.container].host for end in (link.a, link.b)} == {host}:
+            needed.setdefault("veth", asker(link))
+    return needed

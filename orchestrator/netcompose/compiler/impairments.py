@@ -10,6 +10,8 @@ from netcompose.resources import Impairment, units
 from netcompose.topology.model import Attachment, Container, Link, Topology
 from netcompose.topology.model import Impairment as Spec
 
+#: The features of a host that impairments take: the queueing disciplines.
+QUEUES = ("netem", "tbf")
 #: Everything that only netem does, by its name in the file and in the resource.
 _TIMES = ("delay", "jitter")
 _SHARES = (
@@ -97,12 +99,10 @@ def of_attachment(interface: Interface) -> Asker | None:
     return Asker(spec.path, _interface_words(interface.container, interface.network)) if spec else None
 
 
-def of_link(link: Link) -> Asker:
-    """What asks for a link, its impairment if it has one."""
+def of_link(link: Link) -> Asker | None:
+    """What asks for the impairment of a link, None if nothing does."""
     spec = link.a.impairment or link.b.impairment
-    if spec is None:
-        return Asker(link.path, f"the link of {link.a.container!r} and {link.b.container!r}")
-    return Asker(spec.path, _link_words(link))
+    return Asker(spec.path, _link_words(link)) if spec else None
 
 
 def _interface_words(container: str, network: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from netcompose.compiler import names
 from netcompose.compiler.impairments import impairment
 from netcompose.compiler.numbers import parse_with_prefix
-from netcompose.compiler.shapes import Address, Interface
+from netcompose.compiler.shapes import Address, Asker, Interface
 from netcompose.resources import End, Route, Veth
 from netcompose.resources.names import mark
 from netcompose.topology.model import Link, LinkEnd
@@ -29,6 +29,11 @@ def _interface(topology: str, id: str, end: LinkEnd) -> Interface:
     return Interface(
         id=id, container=end.container, name=end.interface, network="", mac=mac, addresses=tuple(addresses)
     )
+
+
+def asker(link: Link) -> Asker:
+    """The link as what asks a host for something."""
+    return Asker(link.path, f"the link of {link.a.container!r} and {link.b.container!r}")
 
 
 def cable(

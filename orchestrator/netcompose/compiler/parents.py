@@ -6,8 +6,9 @@ observation's facts; without them (``validate``, ``graph``) the file alone count
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from netcompose.compiler.numbers import parse_with_prefix
 from netcompose.compiler.shapes import STACKED, Address, Asker, Place, Pool, PooledNetwork
@@ -166,18 +167,33 @@ def resources(
             yield Promiscuity(id=f"promiscuous/{interface}", interface=interface), asker
 
 
-def stand_ins(topology: Topology, host: str, *, has_vlans: bool) -> tuple[Topology, dict[str, int]]:
-    """For a host that is made up: the topology as it can be there, and the interfaces to be made for its parents, with
-    their MTUs. Without VLANs in the kernel each VLAN is an interface of its own."""
+class StandIn(NamedTuple):
+    """What stands in for interfaces (by host) that are on one segment."""
+
+    interfaces: Mapping[str, str]
+    mtu: int
+
+
+def stand_ins(topology: Topology, hosts: Collection[str], *, has_vlans: bool) -> tuple[Topology, tuple[StandIn, ...]]:
+    """For hosts that are made up: the topology as it can be there, and what is to be made for its parents. The
+    interfaces of one parent are on one segment. Without VLANs in the kernel each VLAN is an interface of its own."""
+    used: dict[str, list[tuple[str, Network]]] = {}
+    for host, name in networks_by_host(topology):
+        parent = _parent(topology, topology.networks[name])
+        if host in hosts and parent is not None and interface_of(parent, host):
+            used.setdefault(parent.name, []).append((host, topology.networks[name]))
     parents = dict(topology.parents)
-    needed: dict[str, int] = {}
-    for at, name in networks_by_host(topology):
-        network = topology.networks[name]
-        parent = _parent(topology, network)
-        if at != host or parent is None or not interface_of(parent, host):
-            continue
+    segments: list[StandIn] = []
+    for name, places in used.items():
+        parent = parents[name]
         if parent.vlan and not has_vlans:
-            parent = parents[parent.name] = replace(parent, interface={host: carrier(parent, host)}, vlan=0)
-        interface = interface_of(parent, host)
-        needed[interface] = max(needed.get(interface, 1500), parent.mtu, network.mtu)
-    return replace(topology, parents=parents), needed
+            tagged = {host: carrier(parent, host) for host, _ in places}
+            parent = parents[name] = replace(parent, interface=tagged, vlan=0)
+        made = {host: interface_of(parent, host) for host, _ in places}
+        mtu = max([1500, parent.mtu, *(network.mtu for _, network in places)])
+        # Parents of several VLANs share their interfaces.
+        for beside in [item for item in segments if item.interfaces.items() & made.items()]:
+            segments.remove(beside)
+            made, mtu = {**beside.interfaces, **made}, max(mtu, beside.mtu)
+        segments.append(StandIn(made, mtu))
+    return replace(topology, parents=parents), tuple(segments)

@@ -1,23 +1,25 @@
-"""What the desired resources of a host promise: which container reaches which address of which other.
+"""What the desired resources of the hosts promise: which container reaches which address of which other.
 
 A simulation of what the kernel does with the compiled addresses, routes and forwarding settings: longest-prefix
 match, hop by hop, there and back. Bridges, cables and parents are segments; isolated ports of a bridge do not hear each
 other, nor do interfaces on a parent whose mode keeps them apart.
 The host answers for its bridges' addresses and forwards what its packet filter lets through: within a network, and
-between those that are not isolated. What ``exec`` commands and processes do to the routes is not
-known here.
+between those that are not isolated. Over several hosts routes lead to the host that has the address. What ``exec``
+commands and processes do to the routes is not known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netcompose.compiler import dns
+from netcompose.compiler import segments as layer2
 from netcompose.compiler.numbers import mask, parse, parse_prefix, parse_with_prefix
-from netcompose.resources import Bridge, End, File, Firewall, Ipvlan, Macvlan, Namespace, Resource, Stacked, Veth
+from netcompose.resources import Bridge, End, File, Firewall, HostRoute, Namespace, Resource, Stacked, Veth, Vxlan
 
-_HOST = ""
+#: The segment that the hosts are on themselves.
+_UNDERLAY = "underlay"
 #: The hop limit that Linux gives to packets (``net.ipv4.ip_default_ttl``).
 _HOPS = 64
 
@@ -38,17 +40,18 @@ class Promise:
     reaches: bool
 
 
-def promised(resources: Mapping[str, Resource]) -> tuple[Promise, ...]:
-    """For every ordered pair of containers with a namespace, one promise for each address of the target.
+def promised(*hosts: Mapping[str, Resource]) -> tuple[Promise, ...]:
+    """For every ordered pair of containers with a namespace, one promise for each address of the target; the arguments
+    are the resources of each host.
 
     Sorted by source, target, family and address. A container that joins another's stack counts with its addresses.
     """
-    world = _World(resources)
+    world = _World(hosts)
     containers = sorted(world.owner)
     addresses = {name: sorted(world.nodes[world.owner[name]].own) for name in containers}
     promises = []
     for source in containers:
-        known = names(resources, source)
+        known = names(hosts[world.at[source]], source)
         by_address: dict[str, list[str]] = {}
         for name, found in known.items():
             for address in found:
@@ -104,56 +107,92 @@ class _Node:
     table: dict[int, list[_Hop]] = field(default_factory=lambda: {4: [], 6: []})
 
 
-def _is_cut(veth: Veth) -> bool:
-    return any(end.impairment is not None and end.impairment.loss == "100%" for end in (veth.end, veth.peer))
-
-
 class _World:
-    """All stacks of a host, the segments between them, and the answers found so far."""
+    """All stacks of the hosts, the segments between them, and the answers found so far."""
 
-    def __init__(self, resources: Mapping[str, Resource]) -> None:
+    def __init__(self, hosts: Sequence[Mapping[str, Resource]]) -> None:
         self.owner: dict[str, str] = {}
-        self.nodes: dict[str, _Node] = {_HOST: _Node(_HOST)}
+        #: Container -> which of the hosts it is on.
+        self.at: dict[str, int] = {}
+        #: A host's own stack is called by its number, which no container can be.
+        self._hosts = {f"@{number}" for number in range(len(hosts))}
+        self.nodes: dict[str, _Node] = {name: _Node(name) for name in self._hosts}
         self._on_segment: dict[tuple[str, int, int], str] = {}
         self._owns: set[tuple[str, int, int]] = set()
         self._next: dict[tuple[str, int, int], tuple[_Hop, str] | None] = {}
         self._apart: set[tuple[str, str]] = set()
-        #: Who on a parent's segment reaches nobody else of this host on it, whatever the others do.
-        self._alone: set[tuple[str, str]] = set()
-        bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
-        self._closed = {bridges[name.strip('"')] for name in _elements(resources, "set internal")}
-        self._outward = _outward(resources)
-        self._routed = _routed(resources) | self._outward
-        self._masqueraded = [parse_prefix(subnet) for subnet in _elements(resources, "set masquerade")]
-        for resource in resources.values():
-            if isinstance(resource, Namespace):
-                self.owner[resource.container] = resource.joins or resource.container
-                if not resource.joins:
-                    forwards = _forwarding(resource.sysctls)
-                    self.nodes[resource.container] = _Node(resource.container, forwards)
-        for id in sorted(resources):
-            resource = resources[id]
-            if isinstance(resource, Bridge):
-                end = End(_HOST, resource.name, resource.mac, up=resource.up, addresses=resource.addresses)
-                self._plug(end, resource.id)
-            elif isinstance(resource, Veth):
-                segment = _segment(resource)
-                for end in (resource.end, resource.peer):
-                    if not end.master:
-                        # What one direction loses is not answered in the other: both ends are on their own.
-                        self._plug(end, f"{end.namespace}/{end.name}" if _is_cut(resource) else segment)
-                if resource.peer.isolated:
-                    self._apart.add((resource.peer.master, resource.end.namespace))
-            elif isinstance(resource, Stacked):
-                self._plug(resource.end, _stacked_segment(resource))
-                if not _hears_others(resource):
-                    self._alone.add((_stacked_segment(resource), resource.end.namespace))
+        #: The interfaces that a stack has on a parent's segment.
+        self._standing: dict[tuple[str, str], list[layer2.Standing]] = {}
+        self._routed: set[tuple[str, str]] = set()
+        #: Segments that the host's packet filter keeps shut, and those that it lets out to others unasked.
+        self._closed: set[str] = set()
+        self._outward: set[tuple[str, str]] = set()
+        #: By host, the prefixes that leave it behind its own address.
+        self._masqueraded: dict[str, list[tuple[int, int, int]]] = {}
+        self._cut = layer2.cut(hosts)
+        parents = layer2.of_parents(hosts)
+        for number, resources in enumerate(hosts):
+            self._add_host(number, resources, parents)
+        for number, resources in enumerate(hosts):
+            self._add_routes(f"@{number}", resources)
         for node in self.nodes.values():
             for table in node.table.values():
                 table.sort(key=lambda hop: (-hop.prefix, hop.metric, hop.interface))
 
-    def _plug(self, end: End, segment: str) -> None:
-        node = self.nodes.get(end.namespace)
+    def _add_host(self, number: int, resources: Mapping[str, Resource], parents: Mapping[tuple[int, str], str]) -> None:
+        host = f"@{number}"
+        for resource in resources.values():
+            if isinstance(resource, Namespace):
+                self.owner[resource.container] = resource.joins or resource.container
+                self.at[resource.container] = number
+                if not resource.joins:
+                    forwards = _forwarding(resource.sysctls)
+                    self.nodes[resource.container] = _Node(resource.container, forwards)
+        segments = layer2.of_bridges(host, resources)
+        for id in sorted(resources):
+            resource = resources[id]
+            if isinstance(resource, Bridge):
+                end = End("", resource.name, resource.mac, up=resource.up, addresses=resource.addresses)
+                self._plug(end, segments[id], host)
+            elif isinstance(resource, Vxlan) and resource.end.namespace:
+                self._plug(resource.end, self._segment(id, resource.end, id), host)
+            elif isinstance(resource, Veth):
+                plugged = resource.peer.master or resource.end.master
+                segment = segments.get(plugged, plugged) if plugged else f"{host}/{id}"
+                for end in (resource.end, resource.peer):
+                    if not end.master:
+                        self._plug(end, self._segment(id, end, segment), host)
+                if resource.peer.isolated:
+                    self._apart.add((segment, resource.end.namespace))
+            elif isinstance(resource, Stacked):
+                segment = self._segment(id, resource.end, parents[number, resource.parent])
+                self._plug(resource.end, segment, host)
+                standing = layer2.Standing(number, resource)
+                self._standing.setdefault((segment, resource.end.namespace or host), []).append(standing)
+        self._closed |= _bridges(resources, segments, "set internal")
+        self._outward |= _outward(number, resources, segments, parents)
+        self._routed |= _routed(resources, segments) | self._outward
+        self._masqueraded[host] = [parse_prefix(subnet) for subnet in _elements(resources, "set masquerade")]
+
+    def _segment(self, id: str, end: End, segment: str) -> str:
+        """The one that an end is on, unless all is lost on the way: then it is on its own."""
+        return f"{end.namespace}/{end.name}" if id in self._cut else segment
+
+    def _add_routes(self, host: str, resources: Mapping[str, Resource]) -> None:
+        """What the host knows to be on another one."""
+        for resource in resources.values():
+            if isinstance(resource, HostRoute):
+                family, value, prefix = parse_with_prefix(resource.to)
+                via = parse(resource.via)[1]
+                self.nodes[host].table[family].append(_Hop(value, prefix, 1 << 30, _UNDERLAY, resource.interface, via))
+                for other in self._hosts - {host}:
+                    if any(
+                        kind == family and at & mask(family, prefix) == value for kind, at, _ in self.nodes[other].own
+                    ):
+                        self._on_segment[_UNDERLAY, family, via] = other
+
+    def _plug(self, end: End, segment: str, host: str) -> None:
+        node = self.nodes.get(end.namespace or host)
         if node is None or not end.up:
             return
         for text in end.addresses:
@@ -181,18 +220,20 @@ class _World:
         if reply_to is None or not self._arrives(source, target, family, value):
             return False
         receiver, family, reply_to = self._behind(first, family, value, reply_to) or (source, family, reply_to)
-        return self._arrives(target, receiver, family, reply_to, answers=first[1] == _HOST)
+        return self._arrives(target, receiver, family, reply_to, answers=first[1] in self._hosts)
 
     def _behind(self, first: tuple[_Hop, str], family: int, value: int, source: int) -> tuple[str, int, int] | None:
-        """Who is answered in the place of the source: the host, if it sends the packet on to a parent's segment behind
+        """Who is answered in the place of the source: its host, if it sends the packet on to a parent's segment behind
         its own address there."""
-        step = self._step(_HOST, family, value) if first[1] == _HOST else None
+        host = first[1]
+        step = self._step(host, family, value) if host in self._hosts else None
         if step is None or (first[0].segment, step[0].segment) not in self._outward:
             return None
-        if not any(kind == family and source & mask(kind, prefix) == net for kind, net, prefix in self._masqueraded):
+        behind = self._masqueraded[host]
+        if not any(kind == family and source & mask(kind, prefix) == net for kind, net, prefix in behind):
             return None
-        address = self._source_address(_HOST, family, value, step[0])
-        return (_HOST, family, address) if address is not None else None
+        address = self._source_address(host, family, value, step[0])
+        return (host, family, address) if address is not None else None
 
     def _arrives(self, source: str, target: str, family: int, value: int, *, answers: bool = False) -> bool:
         """``answers``: it answers what the host has let through, whichever way it comes (connection tracking)."""
@@ -204,9 +245,9 @@ class _World:
             came_by, current = step[0].segment, step[1]
             if (current, family, value) in self._owns:
                 return current == target
-            if current == _HOST:
-                step = self._step(current, family, value)
-                if step is None or not self._passes(came_by, step[0].segment, answers):
+            if current in self._hosts:
+                onward = self._step(current, family, value)
+                if onward is None or not self._passes(came_by, onward[0].segment, answers):
                     return False
             elif family not in self.nodes[current].forwards:
                 return False
@@ -226,12 +267,19 @@ class _World:
             for hop in self.nodes[node].table[family]:
                 if value & mask(family, hop.prefix) == hop.network:
                     receiver = self._on_segment.get((hop.segment, family, hop.via or value))
-                    ends = {(hop.segment, node), (hop.segment, receiver)}
-                    if receiver is not None and (ends <= self._apart or ends & self._alone):
+                    if receiver is not None and not self._hear(hop.segment, node, receiver):
                         receiver = None
                     self._next[key] = (hop, receiver) if receiver is not None else None
                     break
         return self._next[key]
+
+    def _hear(self, segment: str, one: str, other: str) -> bool:
+        """Whether frames pass between two stacks on a segment."""
+        ends = (segment, one), (segment, other)
+        if self._apart.issuperset(ends):
+            return False
+        here, there = (self._standing.get(end, ()) for end in ends)
+        return all(layer2.exchange(at, to) for at in here for to in there)
 
     def _source_address(self, node: str, family: int, value: int, hop: _Hop) -> int | None:
         """The address that the kernel puts into the packet: one of the outgoing interface, in the subnet of the next
@@ -245,27 +293,9 @@ class _World:
         return min((found for kind, found, _ in self.nodes[node].own if kind == family), default=None)
 
 
-def _segment(veth: Veth) -> str:
-    return veth.peer.master or veth.end.master or veth.id
-
-
-def _stacked_segment(resource: Stacked) -> str:
-    """What stands on one parent is on one segment, of whatever network. The parent itself, and with it the host, is not
-    heard there (macvlan_queue_xmit(), ipvlan_queue_xmit() of the kernel)."""
-    return "on " + resource.parent
-
-
-def _hears_others(resource: Stacked) -> bool:
-    """Whether frames pass inside the kernel between it and the others on its parent. In mode vepa a switch outside has
-    to send them back, which is not promised."""
-    if isinstance(resource, Macvlan):
-        return resource.mode == "bridge"
-    return isinstance(resource, Ipvlan) and resource.flag == "bridge"
-
-
-def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
-    """The pairs of bridges (by id) between which the host's packet filter lets new connections through."""
-    bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
+def _routed(resources: Mapping[str, Resource], segments: Mapping[str, str]) -> set[tuple[str, str]]:
+    """The pairs of segments between which the host's packet filter lets new connections through."""
+    bridges = {item.name: segments[item.id] for item in resources.values() if isinstance(item, Bridge)}
     pairs = set()
     for table in (item.table for item in resources.values() if isinstance(item, Firewall)):
         for line in table["map within"][1:]:
@@ -274,19 +304,32 @@ def _routed(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
                 pairs.add((bridge, bridge))
         opened = [bridges[line.split('"')[1]] for line in table["set routed"][1:]]
         pairs |= {(one, other) for one in opened for other in opened if one != other}
-    return frozenset(pairs)
+        for line in table["chain forward"]:
+            if " daddr " in line and line.startswith('iifname "'):
+                pairs.add((bridges[line.split('"')[1]], _UNDERLAY))
+            elif " saddr " in line and line.startswith('oifname "'):
+                pairs.add((_UNDERLAY, bridges[line.split('"')[1]]))
+    return pairs
 
 
-def _outward(resources: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
-    """From each bridge that is not internal (by id) to each segment that the host has an interface on: what leaves the
-    networks is not filtered, and what answers comes back. The other way only published ports are open."""
-    bridges = {item.name: item.id for item in resources.values() if isinstance(item, Bridge)}
-    closed = {bridges[name.strip('"')] for name in _elements(resources, "set internal")}
-    opened = {bridges[name.strip('"')] for name in _elements(resources, "set networks")} - closed
-    segments = {
-        _stacked_segment(item) for item in resources.values() if isinstance(item, Stacked) and not item.end.namespace
+def _outward(
+    number: int, resources: Mapping[str, Resource], segments: Mapping[str, str], parents: Mapping[tuple[int, str], str]
+) -> set[tuple[str, str]]:
+    """From each bridge that is not internal to each segment that the host has an interface on: what leaves the networks
+    is not filtered, and what answers comes back. The other way only published ports are open."""
+    opened = _bridges(resources, segments, "set networks") - _bridges(resources, segments, "set internal")
+    own = {
+        parents[number, item.parent]
+        for item in resources.values()
+        if isinstance(item, Stacked) and not item.end.namespace
     }
-    return frozenset((bridge, segment) for bridge in opened for segment in segments)
+    return {(bridge, segment) for bridge in opened for segment in own}
+
+
+def _bridges(resources: Mapping[str, Resource], segments: Mapping[str, str], part: str) -> set[str]:
+    """The segments of the bridges that are elements of a set."""
+    bridges = {item.name: segments[item.id] for item in resources.values() if isinstance(item, Bridge)}
+    return {bridges[name.strip('"')] for name in _elements(resources, part)}
 
 
 def _elements(resources: Mapping[str, Resource], part: str) -> list[str]:

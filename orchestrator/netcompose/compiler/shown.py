@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netcompose.topology.model import Port
+from netcompose.compiler.numbers import show
+from netcompose.compiler.parents import is_shim
+from netcompose.compiler.shapes import Address, Interface, PooledNetwork
+from netcompose.resources.names import netns_name
+from netcompose.topology.model import Container, Port
 
 
 @dataclass(frozen=True)
@@ -39,3 +43,37 @@ class NetworkView:
     internal: bool
     mtu: int
     members: Mapping[str, tuple[str, ...]]
+
+
+def container_view(topology: str, container: Container, owner: str, interfaces: Sequence[Interface]) -> ContainerView:
+    """A container whose network stack is ``owner``'s, with these interfaces."""
+    own = [(item, _texts(item.addresses)) for item in interfaces]
+    return ContainerView(
+        name=container.name,
+        host=container.host,
+        hostname=container.hostname or container.name,
+        namespace=owner,
+        netns=netns_name(topology, container.name) if owner else "",
+        networks={item.network: texts for item, texts in own if item.network},
+        interfaces={item.name: texts for item, texts in own},
+        ports=container.ports,
+        has_process=bool(container.command),
+    )
+
+
+def network_view(pooled: PooledNetwork, given: Mapping[str, tuple[Address, ...]]) -> NetworkView:
+    """A network on which containers, and hosts that have access to it, have been given these addresses."""
+    network = pooled.network
+    return NetworkView(
+        name=network.name,
+        driver=network.driver,
+        subnets=tuple(f"{show(pool.family, pool.network)}/{pool.prefix}" for pool in pooled.pools),
+        gateways=() if network.internal else tuple(pool.gateway for pool in pooled.pools if pool.gateway),
+        internal=network.internal,
+        mtu=pooled.mtu,
+        members={name: _texts(addresses) for name, addresses in given.items() if not is_shim(name)},
+    )
+
+
+def _texts(addresses: tuple[Address, ...]) -> tuple[str, ...]:
+    return tuple(address.text for address in addresses)

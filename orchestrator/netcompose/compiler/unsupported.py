@@ -26,24 +26,20 @@ def problems(topology: Topology) -> list[Problem]:
 
 
 def _hosts(topology: Topology) -> Iterator[Finding]:
-    hosts = list(topology.hosts.values())
-    if len(hosts) > 1:
-        yield hosts[1].path, "a topology on several hosts", "keep one host; all containers run on this machine"
-        return
-    for host in hosts:
+    for host in topology.hosts.values():
+        if host.runtime:
+            yield (*host.path, "runtime"), "'runtime' of a host", "leave it out: containers are namespaces"
         if host.address:
-            yield (*host.path, "address"), "a host with an address", "leave address out: this machine is used"
             continue
         for item in fields(Host):
             value = getattr(host, item.name)
-            if item.default is not MISSING and value != item.default:
-                yield (*host.path, item.name), f"{item.name!r} of a host", "leave it out: this machine is used"
+            if item.default is not MISSING and value != item.default and item.name not in ("runtime", "underlay"):
+                hint = f"leave it out: {host.name!r} without an address is this machine"
+                yield (*host.path, item.name), f"{item.name!r} of this machine", hint
 
 
 #: Keys of a network that no driver of this version honours, each with the value that asks for nothing.
 _NETWORK_KEYS: dict[str, object] = {
-    "vni": 0,
-    "port": 0,
     "encrypted": False,
     "external": False,
 }
@@ -54,9 +50,27 @@ def _networks(topology: Topology) -> Iterator[Finding]:
         if network.driver not in DRIVERS:
             yield (*network.path, "driver"), f"driver {network.driver!r}", "use one of: " + ", ".join(sorted(DRIVERS))
             continue
-        for key, nothing in _NETWORK_KEYS.items():
+        if network.driver == "routed":
+            yield from _routed(network)
+        keys = {**_NETWORK_KEYS, **(_OVERLAY_KEYS if network.driver == "overlay" else {})}
+        for key, nothing in keys.items():
             if getattr(network, key) != nothing:
                 yield (*network.path, key), _said(network, key), "leave it out"
+
+
+#: Keys that mean nothing on an overlay, which has no way out by itself.
+_OVERLAY_KEYS: dict[str, object] = {"masquerade": True, "isolated": True}
+
+
+def _routed(network: Network) -> Iterator[Finding]:
+    """The hosts of a routed network divide its subnet among them."""
+    if not network.subnets:
+        yield (*network.path, "driver"), f"the routed network {network.name!r} without subnets", "give it one"
+    for subnet in network.subnets:
+        for key in ("gateway", "ip_range"):
+            if getattr(subnet, key):
+                what = f"{key!r} of a subnet of the routed network {network.name!r}"
+                yield (*subnet.path, key), what, "leave it out: each host has a slice with its own gateway"
 
 
 def _said(network: Network, key: str) -> str:
@@ -98,11 +112,4 @@ def _files_of_host_mode(container: Container) -> Iterator[Finding]:
             yield (*container.path, key), f"{key!r} with network_mode host", hint
 
 
-def _links(topology: Topology) -> Iterator[Finding]:
-    for link in topology.links:
-        ends = [topology.containers.get(end.container) for end in (link.a, link.b)]
-        if len({end.host for end in ends if end is not None}) > 1:
-            yield link.path, "a link between two hosts", "put both containers on one host"
-
-
-_TABLE: tuple[Callable[[Topology], Iterator[Finding]], ...] = (_hosts, _networks, _containers, _links)
+_TABLE: tuple[Callable[[Topology], Iterator[Finding]], ...] = (_hosts, _networks, _containers)

@@ -1,70 +1,99 @@
-"""Measure who reaches whom in a host that is up, beside what the topology promises."""
+"""A rehearsal: the topology brought up in throw-away hosts, measured, and gone.
+
+Every host is a sandbox on this machine; with several there is a segment between them, which is the underlay. What a
+sandbox cannot have is stood in for (parents), or left out (impairments that this machine's kernel lacks), and told.
+"""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from netcompose.compiler.compile import Desired
-from netcompose.compiler.reachability import Promise, promised
-from netcompose.errors import CommandFailed
-from netcompose.resources import ExecTarget
+from netcompose.compiler import impairments, parents
+from netcompose.errors import PlanRefused, RollbackFailed
+from netcompose.executor.measure import measure
+from netcompose.executor.planning import make
+from netcompose.executor.run import Executor
 from netcompose.resources.way import Way
-from netcompose.transports.base import Connection
+from netcompose.topology.model import Topology
+from netcompose.transports import segment, standin
+from netcompose.transports.sandbox import Sandbox
+
+#: Called with each sentence on what is otherwise than on the real hosts.
+Note = Callable[[str], None]
 
 
-def measure(connection: Connection, desired: Desired, host: str) -> list[Way]:
-    """Every ordered pair of the host's containers, by address and by name, both families."""
-    promises: dict[str, list[Promise]] = {}
-    for promise in promised(desired.resources[host]):
-        promises.setdefault(promise.source, []).append(promise)
-    answers = connection.run_many(
-        desired.topology,
-        [
-            (ExecTarget(container=source, netns=desired.containers[source].netns, hostname=source), _argv(own))
-            for source, own in promises.items()
-        ],
-    )
-    ways: list[Way] = []
-    for (source, own), (status, out, error) in zip(promises.items(), answers, strict=True):
-        if status != 0:
-            words = error.decode(errors="replace").strip().splitlines()
-            raise CommandFailed(f"container {source} could not be measured: {words[-1] if words else status}")
-        ways += _ways(own, json.loads(out))
-    return ways
+def rehearse(topology: Topology, hosts: Sequence[str], owner: str, note: Note) -> list[Way]:
+    """Every way between the containers of these hosts, as promised and as measured. ``owner`` is who holds the locks.
+
+    Raises what `up` raises: ``TopologyError``, ``PlanRefused``, ``ApplyFailed`` and what the hosts lack.
+    """
+    with _sandboxes(hosts) as sandboxes:
+        executor = Executor({name: sandbox.connection for name, sandbox in sandboxes.items()})
+        topology = _joined(topology, sandboxes)
+        topology = _possible(topology, executor, next(iter(sandboxes)), note)
+        topology = _with_parents(topology, sandboxes, note)
+        with executor.locked(topology.name, owner):
+            made = make(executor, topology)
+            for sentence in made.desired.notes:
+                note(sentence)
+            if made.plan.problems:
+                raise PlanRefused(made.plan.problems)
+            try:
+                executor.apply(made.plan, desired=made.desired.resources)
+            except RollbackFailed as error:
+                # The hosts are gone in a moment: that they were not put back means nothing.
+                if isinstance(error.__cause__, KeyboardInterrupt):
+                    raise KeyboardInterrupt from None
+                raise
+            return measure({name: sandbox.connection for name, sandbox in sandboxes.items()}, made.desired)
 
 
-def _argv(own: Sequence[Promise]) -> list[str]:
-    job = {
-        "addresses": sorted({promise.address for promise in own}),
-        "expected": sorted({promise.address for promise in own if promise.reaches}),
-        "names": sorted({promise.name or promise.target for promise in own}),
-    }
-    return [sys.executable, "-I", "-S", "-c", _program(), json.dumps(job)]
+@contextlib.contextmanager
+def _sandboxes(names: Sequence[str]) -> Iterator[dict[str, Sandbox]]:
+    sandboxes: dict[str, Sandbox] = {}
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            beside = next(iter(sandboxes.values()), None)
+            sandboxes[name] = stack.enter_context(Sandbox(name, beside=beside))
+        yield sandboxes
 
 
-def _program() -> str:
-    from importlib.resources import files
+def _joined(topology: Topology, sandboxes: Mapping[str, Sandbox]) -> Topology:
+    """The topology with its hosts where they are in a rehearsal: on a segment of their own, if there are several."""
+    underlay = segment.join(list(sandboxes.values())) if len(sandboxes) > 1 else {}
+    hosts = {name: replace(host, underlay=underlay.get(name, "")) for name, host in topology.hosts.items()}
+    return replace(topology, hosts=hosts)
 
-    return files("netcompose.executor").joinpath("probe.py").read_text(encoding="utf-8")
+
+def _possible(topology: Topology, executor: Executor, host: str, note: Note) -> Topology:
+    """The topology without the impairments that this machine's kernel, which all the hosts have, cannot do."""
+    asked = impairments.queues(topology)
+    if not asked:
+        return topology
+    lacks = {name: reason for name, reason in executor.features({host: asked})[host].items() if reason}
+    topology, left_out = impairments.without(topology, lacks)
+    for words in left_out:
+        note(f"left out: {words}; this machine: {', '.join(sorted(lacks.values()))}")
+    return topology
 
 
-def _ways(own: Sequence[Promise], answer: Mapping[str, object]) -> list[Way]:
-    reached = set(answer["reached"])  # type: ignore[call-overload]
-    names: Mapping[str, list[str]] = answer["names"]  # type: ignore[assignment]
-    groups: dict[tuple[str, str, int], list[Promise]] = {}
-    for promise in own:
-        groups.setdefault((promise.source, promise.target, promise.family), []).append(promise)
-    ways = []
-    for (source, target, family), members in groups.items():
-        by_address = [(p.reaches, p.address in reached) for p in members]
-        by_name = [
-            (p.reaches and bool(p.name), p.address in names.get(p.name or p.target, ()) and p.address in reached)
-            for p in members
-        ]
-        for how, pairs in (("address", by_address), ("name", by_name)):
-            expected = any(promise for promise, _ in pairs)
-            as_promised = all(promise == measured for promise, measured in pairs)
-            ways.append(Way(source, target, how, family, expected, expected if as_promised else not expected))
-    return ways
+def _with_parents(topology: Topology, sandboxes: Mapping[str, Sandbox], note: Note) -> Topology:
+    """The topology as the sandboxes can have it, in which something stands in for each parent of a host."""
+    if not topology.parents:
+        return topology
+    vlans = any(parent.vlan for parent in topology.parents.values())
+    first = next(iter(sandboxes.values()))
+    has_vlans = vlans and not first.connection.features(["8021q"])["8021q"]
+    possible, stand_ins = parents.stand_ins(topology, list(sandboxes), has_vlans=has_vlans)
+    for number, stand_in in enumerate(stand_ins):
+        on = {host: sandboxes[host] for host in stand_in.interfaces}
+        standin.lay(number, [(on[host], name) for host, name in stand_in.interfaces.items()], stand_in.mtu)
+        if len(on) == 1:
+            ((host, name),) = stand_in.interfaces.items()
+            note(f"host {host!r}: a cable that leads nowhere stands in for the interface {name}")
+        else:
+            told = " and ".join(f"{name} of host {host!r}" for host, name in stand_in.interfaces.items())
+            note(f"a segment between the hosts stands in for the interface {told}")
+    return possible

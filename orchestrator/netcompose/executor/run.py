@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
-from netcompose.errors import ApplyFailed, NetcomposeError, RollbackFailed
+from netcompose.errors import ApplyFailed, HostUnreachable, Locked, NetcomposeError, RollbackFailed
+from netcompose.executor.fanout import refuse, side_by_side
 from netcompose.planner.diff import differences
 from netcompose.planner.plan import Change, Plan
 from netcompose.planner.planner import Resources, make_plan
 from netcompose.resources import ContainerState, Observation
 from netcompose.transports.base import Connection
 
-#: Hosts that are worked on at the same time; each costs a thread.
-POOL = 32
+if TYPE_CHECKING:
+    from netcompose.executor.armed import ArmedRun
+    from netcompose.executor.settle import Reconnect
+
+#: What to do when it is not sure that all is as it was.
+SEE = "run `netcompose plan` to see what is left, then `up` to finish or `down` to remove it"
 
 #: Called with (host, changes done, changes in all, the last one's address).
 Progress = Callable[[str, int, int, str], None]
@@ -22,10 +28,15 @@ Answer = TypeVar("Answer")
 
 
 class Executor:
-    """Works on all hosts of a topology side by side; ``connections`` are by host name."""
+    """Works on all hosts of a topology side by side; ``connections`` are by host name.
 
-    def __init__(self, connections: Mapping[str, Connection]) -> None:
+    With ``reconnect``, which makes a new connection to a host, every run is armed on each host before its first change
+    and confirmed over new connections. Without it (this process is the only host's agent) the agent alone sees to it.
+    """
+
+    def __init__(self, connections: Mapping[str, Connection], reconnect: Reconnect | None = None) -> None:
         self._connections = dict(sorted(connections.items()))
+        self._reconnect = reconnect
 
     def observe(self, topology: str, parents: Mapping[str, Sequence[str]] | None = None) -> dict[str, Observation]:
         """Every host as it is; ``parents`` are, by host, the interfaces whose facts are wanted."""
@@ -40,6 +51,16 @@ class Executor:
         """The state of every container's process, by host."""
         return self._everywhere(lambda host, connection: connection.states(topology))
 
+    def clocks(self) -> dict[str, float]:
+        """By how many seconds each host's clock is ahead of this one's, give or take half of a round trip."""
+
+        def ahead(host: str, connection: Connection) -> float:
+            start = time.time()
+            there = float(connection.hello()["time"])
+            return there - (start + time.time()) / 2
+
+        return self._everywhere(ahead)
+
     def features(self, names: Mapping[str, Sequence[str]] | None = None) -> dict[str, dict[str, str]]:
         """What each host can do: feature -> empty, or why not; with ``names``, what is asked of the hosts there."""
         if names is None:
@@ -50,10 +71,18 @@ class Executor:
     def locked(self, topology: str, owner: str) -> Iterator[None]:
         """Hold the lock of every host, taken in the order of their names so that two runs never wait in a ring."""
         held: list[Connection] = []
+        failures: dict[str, NetcomposeError] = {}
         try:
-            for connection in self._connections.values():
-                connection.lock(topology, owner)
-                held.append(connection)
+            for host, connection in self._connections.items():
+                try:
+                    connection.lock(topology, owner)
+                    held.append(connection)
+                except Locked:
+                    raise
+                except NetcomposeError as error:
+                    # Not root, no room: the other hosts are asked as well, so that all of it is told at once.
+                    failures[host] = error
+            refuse(failures, len(self._connections))
             yield
         finally:
             for connection in reversed(held):
@@ -68,33 +97,50 @@ class Executor:
         With ``desired``, the whole that the plan was made for, nothing at all may differ afterwards; without it (a
         saved plan), what the plan changed is compared.
         Raises ``ApplyFailed`` when something failed or came out differently, after everything that was touched
-        has been put back on every host; ``RollbackFailed`` when that failed too.
+        has been put back on every host; ``RollbackFailed`` or ``HostUnreachable`` when that is not sure of every host,
+        with what became of each.
         """
         work = {host: [c for c in plan.changes if c.host == host] for host in self._connections}
         work = {host: changes for host, changes in work.items() if changes}
+        run = None
+        if self._reconnect is not None and work:
+            from netcompose.executor.armed import ArmedRun
+
+            run = ArmedRun(plan.topology, work, {host: self._connections[host] for host in work}, self._reconnect)
+            run.arm()
         try:
-            self._everywhere(lambda host, connection: self._apply(plan, host, work, progress), work)
-            wrong = self._verify(plan, work, desired)
+            with run.watched() if run is not None else contextlib.nullcontext():
+                self._carry_out(plan, work, progress, armed=run is not None)
+                wrong = self._verify(plan, work, desired)
+                if wrong:
+                    raise NetcomposeError("; ".join(wrong[:3]))
+                if run is not None:
+                    run.confirm()
         except (NetcomposeError, KeyboardInterrupt) as error:
-            self._roll_back(work, error)
+            self._take_back(run, work, error)
         except BaseException as defect:
             # Not of anybody's making but ours: put everything back all the same, then let it be seen.
-            with contextlib.suppress(ApplyFailed):
-                self._roll_back(work, defect)
+            with contextlib.suppress(ApplyFailed, RollbackFailed, HostUnreachable):
+                self._take_back(run, work, defect)
             raise
-        else:
-            if wrong:
-                self._roll_back(work, NetcomposeError("; ".join(wrong[:3])))
-            self._everywhere(lambda host, connection: connection.confirm(), self._connections)
+        for connection in self._connections.values():
+            # The run stays, whoever is lost now.
+            with contextlib.suppress(HostUnreachable):
+                connection.confirm()
 
-    def _apply(self, plan: Plan, host: str, work: Mapping[str, list[Change]], progress: Progress | None) -> None:
-        report = None
-        if progress is not None:
+    def _carry_out(
+        self, plan: Plan, work: Mapping[str, list[Change]], progress: Progress | None, *, armed: bool
+    ) -> None:
+        def apply(host: str, connection: Connection) -> None:
+            report = None
+            if progress is not None:
 
-            def report(done: int, total: int, address: str) -> None:
-                progress(host, done, total, address)
+                def report(done: int, total: int, address: str) -> None:
+                    progress(host, done, total, address)
 
-        self._connections[host].apply(plan.topology, work[host], report)
+            connection.apply(plan.topology, None if armed else work[host], report)
+
+        self._everywhere(apply, work, stop=armed)
 
     def _verify(
         self, plan: Plan, work: Mapping[str, list[Change]], desired: Mapping[str, Resources] | None
@@ -122,27 +168,34 @@ class Executor:
             wrong = [f"{change.address} is not as it should be: {change.reason}" for change in left]
         return wrong
 
-    def _roll_back(self, work: Mapping[str, list[Change]], error: BaseException) -> None:
+    def _take_back(self, run: ArmedRun | None, work: Mapping[str, list[Change]], error: BaseException) -> None:
         cause = error.message if isinstance(error, NetcomposeError) else str(error) or "interrupted"
         hint = error.hint if isinstance(error, NetcomposeError) else ""
+        if run is not None:
+            run.take_back(error, cause, hint)
         try:
             self._everywhere(lambda host, connection: connection.rollback(), work)
         except NetcomposeError as second:
-            raise RollbackFailed(
-                f"{cause}; and putting back failed: {second.message}",
-                hint="run `netcompose plan` to see what is left, then `up` to finish or `down` to remove it",
-            ) from error
+            raise RollbackFailed(f"{cause}; and putting back failed: {second.message}", hint=SEE) from error
         raise ApplyFailed(f"{cause}; everything was put back as it was", hint=hint) from error
 
     def _everywhere(
-        self, call: Callable[[str, Connection], Answer], hosts: Mapping[str, object] | None = None
+        self,
+        call: Callable[[str, Connection], Answer],
+        hosts: Iterable[str] | None = None,
+        *,
+        stop: bool = False,
     ) -> dict[str, Answer]:
-        """Call for every host side by side; the first failure, by host name, is raised when all are done."""
-        names = [name for name in self._connections if hosts is None or name in hosts]
-        if len(names) <= 1:
-            return {name: call(name, self._connections[name]) for name in names}
-        from concurrent.futures import ThreadPoolExecutor
+        """Call for every host side by side (see :func:`side_by_side`); with ``stop`` a failure stops the others."""
+        chosen = set(self._connections if hosts is None else hosts)
+        calls = {
+            host: (lambda host=host, connection=connection: call(host, connection))
+            for host, connection in self._connections.items()
+            if host in chosen
+        }
+        return side_by_side(calls, self._stop if stop else None)
 
-        with ThreadPoolExecutor(max_workers=min(POOL, len(names))) as pool:
-            futures = {name: pool.submit(call, name, self._connections[name]) for name in names}
-        return {name: future.result() for name, future in futures.items()}
+    def _stop(self, host: str) -> None:
+        cancel = getattr(self._connections[host], "cancel", None)
+        if cancel is not None:
+            cancel()

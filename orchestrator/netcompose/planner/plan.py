@@ -15,6 +15,9 @@ UPDATE: tuple[str, ...] = ("update",)
 REPLACE: tuple[str, ...] = ("delete", "create")
 DELETE: tuple[str, ...] = ("delete",)
 
+#: Who is disturbed when it is the connection to the host itself; no container can be called so.
+SESSION = "@ssh"
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -8,9 +8,21 @@ from netcompose.planner.diff import Found, differences, value_at
 from netcompose.planner.disturbance import Disturbances
 from netcompose.planner.fingerprint import fingerprint
 from netcompose.planner.order import stages, waits_for
-from netcompose.planner.plan import CREATE, DELETE, REPLACE, UPDATE, Change, Difference, Plan, PlanProblem
+from netcompose.planner.plan import (
+    CREATE,
+    DELETE,
+    REPLACE,
+    SESSION,
+    UPDATE,
+    Change,
+    Difference,
+    Disturbance,
+    Plan,
+    PlanProblem,
+)
 from netcompose.resources import IN_PLACE, Attribute, Observation, Resource
 from netcompose.resources import REPLACE as BY_REPLACEMENT
+from netcompose.resources.base import DISTURBANCES
 
 Resources = Mapping[str, Resource]
 
@@ -30,9 +42,7 @@ def make_plan(
     problems: list[PlanProblem] = []
     for host in sorted(set(desired) | set(live)):
         observation = live.get(host, Observation())
-        host_plan = _HostPlan(
-            host, desired.get(host, {}), observation.resources, observation.foreign, (moved or {}).get(host, {})
-        )
+        host_plan = _HostPlan(host, desired.get(host, {}), observation, (moved or {}).get(host, {}))
         changes += host_plan.changes()
         problems += host_plan.problems()
     # Twice, because the first finds them almost in order, and comparing pairs costs more than both.
@@ -103,13 +113,12 @@ def _join(paths: object) -> str:
 class _HostPlan:
     """The changes of one host."""
 
-    def __init__(
-        self, host: str, desired: Resources, live: Resources, foreign: Mapping[str, str], moved: Mapping[str, str]
-    ) -> None:
+    def __init__(self, host: str, desired: Resources, observed: Observation, moved: Mapping[str, str]) -> None:
         self._host = host
         self._desired = desired
-        self._foreign = foreign
-        self._live = {**live}
+        self._foreign = observed.foreign
+        self._session = observed.facts.session
+        self._live = {**observed.resources}
         for new, old in moved.items():
             if old in self._live and new not in self._live and old not in desired:
                 self._live[new] = self._live.pop(old)
@@ -181,10 +190,22 @@ class _HostPlan:
             differences=tuple(item.difference for item in draft.found),
             replace_paths=tuple(forcing) if replaced else (),
             requires=tuple(sorted([self._drafts[id].address for id in waits])) if waits else (),
-            disturbs=disturbances.of(draft.id, draft.actions, draft.before, draft.found),
+            disturbs=disturbances.of(draft.id, draft.actions, draft.before, draft.found) + self._on_path(draft),
             fingerprint=fingerprint(draft.before),
             stage=stage,
         )
+
+    def _on_path(self, draft: _Draft) -> tuple[Disturbance, ...]:
+        """That the connection to the host itself may be lost by a change."""
+        if not self._session:
+            return ()
+        interface, peer = self._session.get("interface", ""), self._session.get("peer", "")
+        risks = [item.path_risk(interface, peer) for item in (draft.before, draft.after) if item is not None]
+        how = max(risks, key=DISTURBANCES.index)
+        if how == "none":
+            return ()
+        why = "the connection to {} runs over {} and comes from {}".format(self._host, interface, peer)
+        return (Disturbance(container=SESSION, how=how, why=why),)
 
     def problems(self) -> list[PlanProblem]:
         """Names that a change needs and somebody else has."""

@@ -24,8 +24,10 @@ from netcompose.resources.impairment import Impairment
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
 from netcompose.resources.parent import Child, ParentFacts, Promiscuity, Vlan
+from netcompose.resources.route import HostRoute
 from netcompose.resources.stacked import Ipvlan, Macvlan, Stacked
 from netcompose.resources.sysctl import Sysctl
+from netcompose.resources.vxlan import Vxlan
 
 #: The registry: a new kind is a new class here and a module of the same name under ``agent/kinds``.
 KINDS: Mapping[str, type[Resource]] = {
@@ -37,6 +39,7 @@ KINDS: Mapping[str, type[Resource]] = {
         Veth,
         Macvlan,
         Ipvlan,
+        Vxlan,
         Leftover,
         Promiscuity,
         File,
@@ -45,6 +48,7 @@ KINDS: Mapping[str, type[Resource]] = {
         Firewall,
         Sysctl,
         DockerUser,
+        HostRoute,
     )
 }
 
@@ -80,6 +84,7 @@ __all__ = [
     "File",
     "Firewall",
     "HostFacts",
+    "HostRoute",
     "Impairment",
     "Ipvlan",
     "Leftover",
@@ -97,6 +102,7 @@ __all__ = [
     "Sysctl",
     "Veth",
     "Vlan",
+    "Vxlan",
     "attribute",
     "attributes",
     "from_data",

@@ -105,6 +105,11 @@ class Resource:
         """The containers that use this object, for saying whom a change disturbs."""
         return ()
 
+    def path_risk(self, interface: str, peer: str) -> str:
+        """What a change of this can do (one of DISTURBANCES) to the connection of a controller with the address
+        ``peer``, which comes in by an interface of the host."""
+        return "none"
+
 
 @functools.lru_cache(maxsize=None)
 def attributes(cls: type) -> tuple[tuple[str, Attribute], ...]:

@@ -34,6 +34,10 @@ class HostFacts:
     router advertisements. ``name_server`` is the path of a usable Unbound, empty if there is none, to be run as
     ``name_server_user`` (empty: as the agent); ``forwarders`` are the resolvers that the host itself asks, its own
     loopback ones included. ``parents`` are the interfaces that the observation was asked about, by name.
+    ``interface_addresses`` are the host's own interfaces that are up, with their ``address/prefix`` strings, and
+    ``mtus`` theirs; ``tunnels`` the VXLANs of others, as ``(VNI, UDP port)``. ``session`` tells of the connection that
+    the agent was started over: ``peer`` and ``address`` are its two ends, and ``interface`` what it comes in by; empty
+    for none.
     """
 
     hostname: str = ""
@@ -56,6 +60,10 @@ class HostFacts:
     interferes: tuple[str, ...] = ()
     docker_chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parents: Mapping[str, ParentFacts] = field(default_factory=dict)
+    interface_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mtus: Mapping[str, int] = field(default_factory=dict)
+    tunnels: tuple[tuple[int, int], ...] = ()
+    session: Mapping[str, str] = field(default_factory=dict)
     memory: int = 0
     load: float = 0.0
 

@@ -50,6 +50,10 @@ class End:
     impairment: Optional[Impairment] = attribute(changes=IN_PLACE, disturbs="blip", default=None)
     ifindex: int = attribute(changes=OBSERVED, default=0)
 
+    def needs(self) -> tuple[str, ...]:
+        """The feature of a host that its impairment takes, if it has one (see :meth:`Resource.needs`)."""
+        return (self.impairment.qdisc,) if self.impairment is not None else ()
+
 
 @dataclass(frozen=True)
 class Bridge(Resource):
@@ -75,6 +79,13 @@ class Bridge(Resource):
 
     def claims(self) -> tuple[str, ...]:
         return ("netdev:/" + self.name,)
+
+    def path_risk(self, interface: str, peer: str) -> str:
+        from ipaddress import ip_address, ip_network
+
+        # An address on the host comes with a route to its whole subnet.
+        inside = any(ip_address(peer) in ip_network(text, strict=False) for text in self.addresses)
+        return "outage" if inside else "none"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ MARK_PREFIX = "netcompose:"
 GROUP_PREFIX = 0x6E63 << 16
 #: Route protocol number of the routes that netcompose writes (rtnetlink(7): above 4 is free for programs).
 ROUTE_PROTOCOL = 110
+#: Upper half of the metric of such routes on the host itself; the lower is the topology's, as with the group.
+_METRIC_PREFIX = 0x6E63 << 16
 #: The name of the process that holds published ports; no container can be called so.
 PORTS_SERVICE = "@ports"
 #: The first word of its command; the agent puts its own program in the place of it.
@@ -64,6 +66,11 @@ def altname(topology: str, resource: str) -> str:
 def group(topology: str) -> int:
     """The interface group of a topology: 0x6e63 in the upper half, a hash of the name in the lower."""
     return GROUP_PREFIX | int.from_bytes(digest("group", topology)[:2], "big")
+
+
+def route_metric(topology: str) -> int:
+    """The metric of a topology's routes on the host itself: it tells whose they are, and lets any other go first."""
+    return _METRIC_PREFIX | int.from_bytes(digest("metric", topology)[:2], "big")
 
 
 def doomed_group(topology: str) -> int:

@@ -37,7 +37,7 @@ class Stacked(Resource):
 
     def needs(self) -> tuple[str, ...]:
         # A feature is called as its kind of interface.
-        return (self.kind, self.end.impairment.qdisc) if self.end.impairment is not None else (self.kind,)
+        return (self.kind, *self.end.needs())
 
     def concerns(self) -> tuple[str, ...]:
         return (self.end.namespace,) if self.end.namespace else ()

@@ -22,5 +22,9 @@ class Sysctl(Resource):
     value: str = attribute(changes=IN_PLACE)
     after: tuple[str, ...] = attribute(changes=OBSERVED, default=())
 
+    def path_risk(self, interface: str, peer: str) -> str:
+        # A dot in an interface's name is a slash in a key (sysctl(8)).
+        return "blip" if interface.replace(".", "/") in self.key.split(".") else "none"
+
     def requires(self) -> tuple[Requirement, ...]:
         return tuple(Requirement(id, order_only=True) for id in self.after)

@@ -16,15 +16,21 @@ _NOTHING: Mapping[str, str] = {}
 
 
 def load(
-    path: str, *, variables: Mapping[str, str] = _NOTHING, vars_files: Sequence[str] = (), name: str = ""
+    path: str,
+    *,
+    variables: Mapping[str, str] = _NOTHING,
+    vars_files: Sequence[str] = (),
+    name: str = "",
+    hosts_file: str = "",
 ) -> Topology:
     """The topology in a file.
 
     ``variables`` are ``--var`` (values are YAML scalars, lists or mappings as text), ``vars_files`` are YAML files.
-    ``name`` wins over the file's ``name``; without both it is the name of the file's folder. Raises TopologyError with
+    ``name`` wins over the file's ``name``; without both it is the name of the file's folder. ``hosts_file`` has more
+    hosts, or other keys for those of the topology (see inventory.py). Raises TopologyError with
     all problems in file order, UsageError for a file that cannot be read or a variable that nothing uses.
     """
-    return _load(read_file(path), variables, vars_files, name, default_name(path))
+    return _load(read_file(path), variables, vars_files, name, otherwise=default_name(path), hosts_file=hosts_file)
 
 
 def load_text(
@@ -37,7 +43,7 @@ def load_text(
 ) -> Topology:
     """The same for a text at hand; the default name is ``topology``."""
     source = decode(file, text.encode("utf-8", "surrogatepass"))
-    return _load(source, variables, vars_files, name, "topology")
+    return _load(source, variables, vars_files, name, otherwise="topology")
 
 
 def default_name(path: str) -> str:
@@ -50,7 +56,13 @@ def default_name(path: str) -> str:
 
 
 def _load(
-    source: SourceText, variables: Mapping[str, str], vars_files: Sequence[str], name: str, otherwise: str
+    source: SourceText,
+    variables: Mapping[str, str],
+    vars_files: Sequence[str],
+    name: str,
+    *,
+    otherwise: str,
+    hosts_file: str = "",
 ) -> Topology:
     if name and not re.fullmatch("[a-z0-9][a-z0-9-]{0,30}", name):
         hint = "lower-case letters, digits and '-', at most 31"
@@ -69,13 +81,13 @@ def _load(
         if document.value is None:
             hint = "`netcompose init` writes a starter file"
             raise TopologyError([source.problem("the file is empty", hint=hint)])
-        return from_document(document, name=name, otherwise=otherwise)
+        return from_document(document, name=name, otherwise=otherwise, hosts_file=hosts_file)
     finally:
         if collecting:
             gc.enable()
 
 
-def from_document(document: Document, *, name: str = "", otherwise: str = "topology") -> Topology:
+def from_document(document: Document, *, name: str = "", otherwise: str = "topology", hosts_file: str = "") -> Topology:
     """The topology of a parsed document; ``otherwise`` is the name of one that gives none."""
     from netcompose.topology.schema import check
 
@@ -88,6 +100,10 @@ def from_document(document: Document, *, name: str = "", otherwise: str = "topol
     from netcompose.topology.build import build
     from netcompose.topology.checks import check_all
 
+    if hosts_file:
+        from netcompose.topology import inventory
+
+        value = inventory.merged(value, inventory.read(hosts_file))
     topology, problems = build(value, document.source, name or value.get("name", otherwise))
     problems += check_all(topology)
     if problems:

@@ -1,4 +1,4 @@
-"""What the executor and the commands know of a host: a dozen methods, wherever it is."""
+"""What the executor and the commands know of a host: some fifteen methods, wherever it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Connection(Protocol):
     """
 
     def hello(self) -> dict[str, Any]:
-        """Who answers: ``version``, ``python``, ``pid``."""
+        """Who answers: ``version``, ``python``, ``pid``, and ``time``, its clock in seconds since the epoch."""
 
     def features(self, names: Sequence[str] = ()) -> dict[str, str]:
         """What the host's kernel and programs can do: feature -> empty, or why not; all, or those of ``names``."""
@@ -37,8 +37,16 @@ class Connection(Protocol):
     def unlock(self) -> None:
         """End the run."""
 
-    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None = None) -> None:
-        """Carry out this host's changes; nothing is put back by itself when one fails."""
+    def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None:
+        """Before the first change: start the process on the host that takes an unconfirmed run back by itself, when the
+        agent is gone or is asked for nothing for so many seconds. ``token`` names the run to later connections."""
+
+    def settle(self, token: str, what: str) -> str:
+        """Ask the watchdog of a run that another connection has armed: ``ready``, ``confirm`` or ``roll back``; the
+        answer is ``ready``, ``confirmed``, ``rolled back``, or ``gone`` (see agent/watchdog.py)."""
+
+    def apply(self, topology: str, changes: Sequence[Change] | None, progress: Progress | None = None) -> None:
+        """Carry out this host's changes (None: those that were armed); nothing is put back by itself when one fails."""
 
     def confirm(self) -> None:
         """The run is verified and stays."""
@@ -59,8 +67,10 @@ class Connection(Protocol):
     ) -> list[tuple[int, bytes, bytes]]:
         """Run one command in each of many containers side by side; the answers in the order of the jobs."""
 
-    def logs(self, topology: str, container: str, tail: int | None = None) -> bytes:
-        """What a container's command has printed."""
+    def logs(
+        self, topology: str, container: str, tail: int | None = None, since: float = 0.0, timestamps: bool = False
+    ) -> bytes:
+        """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
 
     def close(self) -> None:
         """End the connection; an unconfirmed run is rolled back, and the lock is given back."""

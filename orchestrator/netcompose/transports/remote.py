@@ -1,9 +1,10 @@
-"""An agent at the other end of a stream: the sandbox's, or one behind SSH."""
+"""An agent at the other end of a stream: a child's, a sandbox's, one behind SSH."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from netcompose.agent.protocol import (
@@ -26,6 +27,8 @@ from netcompose.transports.base import Progress
 START_TIMEOUT = 20.0
 ANSWER_TIMEOUT = 60.0
 APPLY_TIMEOUT = 600.0
+#: Seconds in which a word to stop has to be off.
+CANCEL_TIMEOUT = 5.0
 
 
 class RemoteAgent:
@@ -35,19 +38,29 @@ class RemoteAgent:
     """
 
     def __init__(
-        self, host: str, stream: Stream, *, start_timeout: float = START_TIMEOUT, answer_timeout: float = ANSWER_TIMEOUT
+        self,
+        host: str,
+        stream: Stream,
+        *,
+        start_timeout: float = START_TIMEOUT,
+        answer_timeout: float = ANSWER_TIMEOUT,
+        ended: Callable[[], object] | None = None,
     ) -> None:
-        """Wait for the agent's first word; raises ``HostUnreachable`` with what came instead."""
+        """Wait for the agent's first word; raises ``HostUnreachable`` with what came instead. ``ended`` is called when
+        the stream has been closed."""
         self.host = host
+        self._ended = ended
         self._answer_timeout = answer_timeout
         self._channel = Channel(stream)
         self._last = 0
         self._open = True
+        # One request at a time: a ping from another thread keeps out of the way of one that is open.
+        self._busy = threading.Lock()
         try:
             self._channel.await_marker(start_timeout)
-        except StreamEnded as ended:
+        except StreamEnded as end:
             self.close()
-            said = ended.partial.decode("utf-8", "replace").strip()
+            said = end.partial.decode("utf-8", "replace").strip()
             raise HostUnreachable(
                 f"host {host}: the agent did not start" + (f"; instead came: {said[-300:]}" if said else "")
             ) from None
@@ -61,12 +74,17 @@ class RemoteAgent:
     def _call(
         self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float | None = None
     ) -> Any:
-        timeout = self._answer_timeout if timeout is None else timeout
+        with self._busy:
+            timeout = self._answer_timeout if timeout is None else timeout
+            return self._exchange(method, params, progress, timeout)
+
+    def _exchange(self, method: str, params: dict[str, Any], progress: Progress | None, timeout: float) -> Any:
         if not self._open:
             raise HostUnreachable(f"host {self.host}: the connection is closed")
         self._last += 1
         try:
-            self._channel.send({"id": self._last, "method": method, "params": params}, timeout)
+            request = {"id": self._last, "host": self.host, "method": method, "params": params}
+            self._channel.send(request, timeout)
             while True:
                 message = self._channel.receive(timeout)
                 if message.get("id") != self._last:
@@ -96,7 +114,7 @@ class RemoteAgent:
         return message["result"]
 
     def hello(self) -> dict[str, Any]:
-        """Who answers: ``version``, ``python``, ``pid``."""
+        """Who answers: ``version``, ``python``, ``pid``, and ``time``, its clock in seconds since the epoch."""
         return dict(self._call("hello", {}))
 
     def features(self, names: Sequence[str] = ()) -> dict[str, str]:
@@ -123,9 +141,32 @@ class RemoteAgent:
         """End the run."""
         self._call("unlock", {})
 
-    def apply(self, topology: str, changes: Sequence[Change], progress: Progress | None = None) -> None:
-        """Carry out this host's changes; nothing is put back by itself when one fails."""
+    def ping(self, timeout: float) -> None:
+        """Let the agent know that somebody is there, unless a request is open, which tells it as well."""
+        if self._busy.acquire(blocking=False):
+            try:
+                self._exchange("hello", {}, None, timeout)
+            finally:
+                self._busy.release()
+
+    def cancel(self) -> None:
+        """From another thread: ask for the end of the request that is open; it raises ``Interrupted`` when it stops."""
+        if self._open and self._busy.locked():
+            with contextlib.suppress(StreamEnded, TimeoutError, OSError):
+                self._channel.send({"cancel": True}, CANCEL_TIMEOUT)
+
+    def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None:
+        """Start the process that takes an unconfirmed run back by itself."""
         data = [change_to_data(change) for change in changes]
+        self._call("arm", {"topology": topology, "changes": data, "token": token, "seconds": seconds})
+
+    def settle(self, token: str, what: str) -> str:
+        """Ask the watchdog of a run that another connection has armed."""
+        return str(self._call("settle", {"token": token, "what": what}, timeout=APPLY_TIMEOUT))
+
+    def apply(self, topology: str, changes: Sequence[Change] | None, progress: Progress | None = None) -> None:
+        """Carry out this host's changes, or those that were armed; nothing is put back by itself when one fails."""
+        data = None if changes is None else [change_to_data(change) for change in changes]
         self._call("apply", {"topology": topology, "changes": data}, progress, APPLY_TIMEOUT)
 
     def confirm(self) -> None:
@@ -163,9 +204,12 @@ class RemoteAgent:
             (int(item["status"]), bytes_from_data(item["stdout"]), bytes_from_data(item["stderr"])) for item in answers
         ]
 
-    def logs(self, topology: str, container: str, tail: int | None = None) -> bytes:
-        """What a container's command has printed."""
-        return bytes_from_data(self._call("logs", {"topology": topology, "container": container, "tail": tail}))
+    def logs(
+        self, topology: str, container: str, tail: int | None = None, since: float = 0.0, timestamps: bool = False
+    ) -> bytes:
+        """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
+        params = {"topology": topology, "container": container, "tail": tail, "since": since, "timestamps": timestamps}
+        return bytes_from_data(self._call("logs", params))
 
     def close(self) -> None:
         """End the connection; the agent rolls an unconfirmed run back and gives its lock back."""
@@ -173,6 +217,8 @@ class RemoteAgent:
             self._open = False
             with contextlib.suppress(OSError):
                 self._channel.stream.close()
+            if self._ended is not None:
+                self._ended()
 
     def _misunderstood(self, method: str, error: ValueError) -> ProtocolError:
         return ProtocolError(

@@ -40,16 +40,20 @@ class Sandbox:
 
     ``user_namespace`` forces or forbids the one for work without root; None takes one where the caller may not make
     the other namespaces by itself. Raises ``HostLacks`` or ``NotPermitted`` if this machine does not allow a sandbox.
-    ``notes`` says what it could not have (see sandbox_host.py).
+    ``notes`` says what it could not have (see sandbox_host.py). One that is ``beside`` another shares that one's user
+    namespace, so that a cable can be laid between the two without root.
     """
 
-    def __init__(self, name: str = "local", *, user_namespace: bool | None = None) -> None:
+    def __init__(
+        self, name: str = "local", *, user_namespace: bool | None = None, beside: Sandbox | None = None
+    ) -> None:
         self.name = name
-        self.user_namespace = not _may_make_namespaces() if user_namespace is None else user_namespace
+        self.user_namespace: bool = not _may_make_namespaces() if user_namespace is None else user_namespace
+        self._beside = beside if beside is not None and beside.user_namespace else None
         self.notes: tuple[str, ...] = ()
         self.pid = 0
         self._connection: RemoteAgent | None = None
-        self._agent: subprocess.Popen[bytes] | None = None
+        self._agents: list[subprocess.Popen[bytes]] = []
         self._outer: subprocess.Popen[bytes] | None = None
         self._life = -1
 
@@ -65,16 +69,20 @@ class Sandbox:
         """Start it; the ``with`` statement does so by itself."""
         stay, self._life = os.pipe()
         receive, send = os.pipe()
-        options = {"name": self.name, "user_namespace": self.user_namespace, "life": stay, "report": send}
+        own = self.user_namespace and self._beside is None
+        options = {"name": self.name, "user_namespace": own, "life": stay, "report": send}
         try:
             # A session of its own: Ctrl-C at the terminal is for the creator, which then closes this.
             self._outer = subprocess.Popen(
-                [sys.executable, "-m", "netcompose.transports.sandbox_host", json.dumps(options)],
+                [
+                    *(self._beside.enter("--user") if self._beside is not None else ()),
+                    *(sys.executable, "-m", "netcompose.transports.sandbox_host", json.dumps(options)),
+                ],
                 pass_fds=(stay, send),
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env=_environment(None),
+                env=environment(None),
             )
         except BaseException:
             os.close(receive)
@@ -113,18 +121,27 @@ class Sandbox:
     def connection(self) -> RemoteAgent:
         """The agent inside, started by the first use."""
         if self._connection is None:
-            from netcompose.agent.protocol import Stream
-            from netcompose.transports.remote import RemoteAgent
-
-            self._agent = self.popen(
-                [sys.executable, "-m", "netcompose.agent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-            assert self._agent.stdin is not None and self._agent.stdout is not None  # noqa: S101 (for the type checker)
-            stream = Stream(os.dup(self._agent.stdout.fileno()), os.dup(self._agent.stdin.fileno()))
-            self._agent.stdin.close()
-            self._agent.stdout.close()
-            self._connection = RemoteAgent(self.name, stream)
+            self._connection = self.connect()
         return self._connection
+
+    def connect(self) -> RemoteAgent:
+        """A connection of its own, to one more agent inside."""
+        from netcompose.agent.protocol import Stream
+        from netcompose.transports.remote import RemoteAgent
+
+        agent = self.popen([sys.executable, "-m", "netcompose.agent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert agent.stdin is not None and agent.stdout is not None  # noqa: S101 (for the type checker)
+        self._agents.append(agent)
+        stream = Stream(os.dup(agent.stdout.fileno()), os.dup(agent.stdin.fileno()))
+        agent.stdin.close()
+        agent.stdout.close()
+        return RemoteAgent(self.name, stream)
+
+    def enter(self, *kinds: str) -> list[str]:
+        """The words of nsenter(1) that bring a command into some of its namespaces."""
+        # The single mapped id is root inside already; switching groups is what the kernel would refuse.
+        keep = ["--preserve-credentials"] if "--user" in kinds else []
+        return ["nsenter", "--target", str(self.pid), *kinds, *keep]
 
     def popen(
         self,
@@ -141,14 +158,11 @@ class Sandbox:
         """
         if not self.pid:
             raise HostUnreachable(f"sandbox {self.name}: it is not running")
-        enter = ["nsenter", "--target", str(self.pid), *_KINDS]
-        if self.user_namespace:
-            # The single mapped id is root inside already; switching groups is what the kernel would refuse.
-            enter += ["--user", "--preserve-credentials"]
+        enter = self.enter(*_KINDS, *(["--user"] if self.user_namespace else []))
         try:
             folder = cwd or os.getcwd()
             # nsenter lands in the root of the new mount namespace; env(1) goes where the caller is.
-            return subprocess.Popen([*enter, "env", "-C", folder, "--", *argv], env=_environment(env), **options)
+            return subprocess.Popen([*enter, "env", "-C", folder, "--", *argv], env=environment(env), **options)
         except FileNotFoundError as error:
             raise HostLacks("nsenter is not installed", hint="it is part of the package util-linux") from error
 
@@ -204,13 +218,13 @@ class Sandbox:
                 outer.wait()
             if outer.stderr is not None:
                 outer.stderr.close()
-        if self._agent is not None:
-            self._agent.wait()
-            self._agent = None
+        for agent in self._agents:
+            agent.wait()
+        self._agents = []
         self.pid = 0
 
 
-def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The caller's environment, in which Python finds this very package, plus ``more``."""
     import netcompose
 

@@ -19,6 +19,7 @@ from netcompose.resources import (
     Resource,
     Stacked,
     Veth,
+    Vxlan,
     to_data,
 )
 from netcompose.views.jsontext import json_text
@@ -104,7 +105,8 @@ def _containers(host: str, live: Mapping[str, Resource], states: Sequence[Contai
         item = entry(port.container)
         detail = _end(port.end)
         if port.label.startswith("link:"):
-            detail["peer"] = f"{port.peer.namespace}:{port.peer.name}"
+            # Of a cable to another host only that is known here.
+            detail["peer"] = f"{port.peer.namespace}:{port.peer.name}".removeprefix(":")
         elif port.parent:
             detail["parent"] = _shown_parent(port.parent)
         else:
@@ -130,19 +132,21 @@ def _networks(host: str, live: Mapping[str, Resource]) -> list[dict[str, Any]]:
         members.setdefault(port.label, {})[port.container] = entry
     bridges = [resource for resource in live.values() if isinstance(resource, Bridge)]
     stacked = {r.network: r for _, r in sorted(live.items()) if isinstance(r, Stacked) and r.network}
+    tunnels = {resource.end.master: resource for resource in live.values() if isinstance(resource, Vxlan)}
     return [
         {
             "type": "network",
             "name": bridge.network,
             "host": host,
-            "driver": "bridge",
+            "driver": "overlay" if bridge.id in tunnels else "bridge",
             "interface": bridge.name,
             "gateways": list(bridge.addresses),
             "mac": bridge.mac,
             "mtu": bridge.mtu,
             "up": bridge.up,
             "containers": members.get(bridge.network, {}),
-            "resources": [bridge.id],
+            **_tunnel(tunnels.get(bridge.id)),
+            "resources": [bridge.id, *([tunnels[bridge.id].id] if bridge.id in tunnels else [])],
         }
         for bridge in sorted(bridges, key=lambda b: natural_key(b.network))
         if bridge.network not in stacked
@@ -171,17 +175,36 @@ def _shown_parent(parent: str) -> str:
 
 
 def _links(host: str, live: Mapping[str, Resource]) -> list[dict[str, Any]]:
-    links = [r for r in live.values() if isinstance(r, Veth) and r.end.namespace and r.peer.namespace]
+    links: list[Veth | Vxlan] = []
+    for resource in live.values():
+        near = isinstance(resource, Veth) and resource.end.namespace and resource.peer.namespace
+        if near or (isinstance(resource, Vxlan) and resource.end.namespace):
+            links.append(resource)  # type: ignore[arg-type]
     return [
         {
             "type": "link",
             "name": link.id.partition("/")[2],
             "host": host,
-            "ends": {f"{end.namespace}:{end.name}": _end(end) for end in (link.end, link.peer)},
+            "ends": {f"{end.namespace}:{end.name}": _end(end) for end in _ends(link)},
+            **(_tunnel(link) if isinstance(link, Vxlan) else {}),
             "resources": [link.id],
         }
-        for link in sorted(links, key=lambda veth: natural_key(veth.id))
+        for link in sorted(links, key=lambda found: natural_key(found.id))
     ]
+
+
+def _ends(link: Veth | Vxlan) -> tuple[End, ...]:
+    """The ends on this host."""
+    return (link.end,) if isinstance(link, Vxlan) else (link.end, link.peer)
+
+
+def _tunnel(tunnel: Vxlan | None) -> dict[str, Any]:
+    """What leads to other hosts, and which MAC addresses are there."""
+    if tunnel is None:
+        return {}
+    stations = {mac: list(where) for mac, where in tunnel.stations.items()}
+    found = {"vni": tunnel.vni, "port": tunnel.port, "local": tunnel.local, "remote": tunnel.remote}
+    return {"tunnel": {**found, "stations": stations}}
 
 
 def _end(end: End) -> dict[str, Any]:

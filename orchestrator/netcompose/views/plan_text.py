@@ -6,6 +6,7 @@ Symbols: ``+`` create, ``~`` update in place, ``-/+`` replace, ``-`` delete. The
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from netcompose.planner.plan import CREATE, DELETE, REPLACE, UPDATE, Change, Plan
 from netcompose.views.differences import created_lines, difference_lines
@@ -56,6 +57,11 @@ def counts_text(plan: Plan) -> str:
 def head_lines(plan: Plan, paint: Paint) -> list[str]:
     """The counts, each object that goes away, and who notices the run."""
     lines = [paint(f"{printable(plan.topology)}: {counts_text(plan)}", "bold")]
+    hosts = sorted({change.host for change in plan.changes})
+    if len(hosts) > 1:
+        for host in hosts:
+            part = replace(plan, changes=tuple(change for change in plan.changes if change.host == host))
+            lines.append(f"  {printable(host)}: {counts_text(part)}")
     removals = sorted(
         (change for change in plan.changes if "delete" in change.actions), key=lambda c: c.actions == REPLACE
     )

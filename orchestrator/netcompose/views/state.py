@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from netcompose.resources import End, Resource, Stacked, Veth
+from netcompose.resources import End, Resource, Stacked, Veth, Vxlan
 from netcompose.views.terminal import natural_key
 
 
@@ -40,6 +40,10 @@ def plugged(live: Mapping[str, Resource]) -> Iterator[Plugged]:
         elif isinstance(resource, Stacked) and resource.end.namespace:
             end, label = resource.end, resource.network or f"unplugged:{resource.end.name}"
             found.append(Plugged(end.namespace, label, end, _NOTHING, resource.id, resource.parent))
+        elif isinstance(resource, Vxlan) and resource.end.namespace:
+            # The other end is on another host; what is known of it here is where that is.
+            far = End(namespace="", name=resource.remote, mac="")
+            found.append(Plugged(resource.end.namespace, f"link:{resource.end.name}", resource.end, far, resource.id))
     yield from sorted(found, key=lambda item: (natural_key(item.container), natural_key(item.end.name)))
 
 

@@ -177,9 +177,10 @@ UNSUPPORTED = [
     ([container("w", network_mode="none", engine={"volumes": []})], ("containers", "w", "volumes")),
     ([container("w", network_mode="host", dns=("192.0.2.1",))], ("containers", "w", "dns")),
     ([container("w", network_mode="host", extra_hosts=(("a", "192.0.2.1"),))], ("containers", "w", "extra_hosts")),
-    ([network("m", "10.0.0.0/24", driver="overlay")], ("networks", "m", "driver")),
+    ([network("m", "10.0.0.0/24", driver="ovs")], ("networks", "m", "driver")),
     ([network("m", external=True, external_name="br0")], ("networks", "m", "external")),
-    ([network("m", "10.0.0.0/24", vni=7)], ("networks", "m", "vni")),
+    ([network("m", "10.0.0.0/24", driver="overlay", encrypted=True)], ("networks", "m", "encrypted")),
+    ([network("m", "10.0.0.0/24", driver="overlay", masquerade=False)], ("networks", "m", "masquerade")),
 ]
 
 
@@ -195,12 +196,11 @@ def test_what_this_version_does_not_do_is_said_with_its_place_and_a_hint(things,
 @pytest.mark.parametrize(
     ("hosts", "path"),
     [
-        ({"s": Host("s", ("hosts", "s"), address="192.0.2.1", user="root")}, ("hosts", "s", "address")),
-        ({"s": Host("s", ("hosts", "s"), become="sudo")}, ("hosts", "s", "become")),
-        ({"s": Host("s", ("hosts", "s")), "t": Host("t", ("hosts", "t"))}, ("hosts", "t")),
+        ({"s": Host("s", ("hosts", "s"), address="192.0.2.1", runtime="docker")}, ("hosts", "s", "runtime")),
+        ({"local": Host("local", ("hosts", "local"), become="sudo")}, ("hosts", "local", "become")),
     ],
 )
-def test_other_hosts_are_not_supported(hosts, path):
+def test_what_hosts_cannot_have_yet_is_told(hosts, path):
     (problem,) = compile_topology(topology(hosts=hosts), {}).problems
     assert problem.path == path
 
@@ -213,11 +213,12 @@ def test_problems_are_in_file_order():
     from netcompose.topology.source import Position, Source
 
     world = topology(
-        network("m", vni=7, encrypted=True), container("w", network_mode="none", image="x", engine={"init": True})
+        network("m", external=True, encrypted=True),
+        container("w", network_mode="none", image="x", engine={"init": True}),
     )
     lines = {
         ("networks", "m", "encrypted"): 9,
-        ("networks", "m", "vni"): 2,
+        ("networks", "m", "external"): 2,
         ("containers", "w", "image"): 4,
         ("containers", "w", "init"): 3,
     }

@@ -270,16 +270,24 @@ def test_where_nobody_would_ask_there_is_no_server_and_no_note(things):
         assert desired.notes == ()
 
 
-def test_each_host_tells_the_names_of_its_own_containers():
-    hosts = {name: Host(name=name, path=()) for name in ("one", "two")}
-    live = dict.fromkeys(hosts, LIVE[HOST])
-    things = [DMZ, container("a", "dmz", host="one"), container("b", "dmz", host="two")]
+def test_each_host_tells_the_names_on_the_networks_of_its_containers_wherever_they_are():
+    hosts = {name: Host(name=name, path=(), underlay=f"192.0.2.{i}") for i, name in enumerate(("one", "two"), 1)}
+    live = {
+        name: replace(LIVE[HOST], facts=replace(LIVE[HOST].facts, interface_addresses={"e": (host.underlay + "/24",)}))
+        for name, host in hosts.items()
+    }
+    over = network("over", "10.9.0.0/24", driver="overlay")
+    things = [DMZ, over, container("a", "dmz", "over", host="one"), container("b", "over", host="two")]
+    things += [network("lan", "10.8.0.0/24"), container("c", "lan", host="two")]
     desired = compile_topology(topology(*things, hosts=hosts), live)
-    for host, own, other in (("one", "a", "b"), ("two", "b", "a")):
-        file = desired.resources[host]["file/@dns/unbound/dmz.names"]
-        assert isinstance(file, File)
-        assert f'"{own}. ' in file.content
-        assert f'"{other}. ' not in file.content
+    assert desired.problems == ()
+    file = desired.resources["one"]["file/@dns/unbound/over.names"]
+    assert isinstance(file, File)
+    assert '"a. ' in file.content and '"b. ' in file.content
+    # b has nobody to ask; its hosts file has them all.
+    hosts_file = desired.resources["two"]["file/b/hosts"]
+    assert isinstance(hosts_file, File) and "\ta\n" in hosts_file.content
+    assert "file/@dns/unbound/over.names" not in desired.resources["two"]
 
 
 def test_the_cost_grows_with_the_containers_and_no_faster():

@@ -243,7 +243,7 @@ def test_what_the_host_lacks_is_a_problem_with_its_line():
     assert messages == [
         "host 'local' has no SCTP: the kernel has no SCTP",
         "host 'local' has no address 192.0.2.9 to publish a port on",
-        "host 'local' lacks nft, which network 'a' needs: no program nft",
+        "host 'local': no program nft, needed by network 'a'",
     ]
 
 

@@ -14,7 +14,8 @@ from netcompose.agent.kinds import impairment as agent
 from netcompose.compiler.compile import compile_topology
 from netcompose.compiler.impairments import impairment, queues, without
 from netcompose.compiler.reachability import promised
-from netcompose.resources import Impairment, Observation, units
+from netcompose.resources import HostFacts, Impairment, Observation, units
+from netcompose.topology.model import Host
 from netcompose.topology.model import Impairment as Spec
 
 PATH = ("links", 0, "impairment")
@@ -169,3 +170,42 @@ def test_a_link_that_loses_everything_promises_nothing():
     net = network("n", "10.0.0.0/24")
     others = container("w", "n"), container("v", "n")
     assert reached(net, *others, container("u", ("n", {"ingress": cut}))) == {("w", "v"), ("v", "w")}
+
+
+def test_what_runs_between_hosts_is_impaired_like_anything_else():
+    hosts = {name: Host(name=name, path=(), underlay=f"192.0.2.{i}") for i, name in enumerate(("one", "two"), 1)}
+    live = {
+        name: Observation(facts=HostFacts(interface_addresses={"e": (host.underlay + "/24",)}))
+        for name, host in hosts.items()
+    }
+    over, routed = network("over", "10.9.0.0/24", driver="overlay"), network("flat", "10.8.0.0/16", driver="routed")
+    things = [over, routed, container("a", ("over", {"impairment": SLOW}), host="one")]
+    things += [container("b", ("flat", {"ingress": SLOW}), host="two"), cable(LATE, SLOW)]
+    things += [container("c", "over", host="two")]
+    things[-2] = replace(things[-2], a=replace(things[-2].a, container="a"), b=replace(things[-2].b, container="b"))
+    desired = compile_topology(topology(*things, hosts=hosts), live)
+    assert desired.problems == ()
+    one, two = desired.resources["one"], desired.resources["two"]
+    assert (one["link/a.x-b.x"].end.impairment.qdisc, two["link/a.x-b.x"].end.impairment.qdisc) == ("netem", "tbf")
+    assert one["interface/a.eth0"].end.impairment.qdisc == "tbf" == two["interface/b.eth0"].peer.impairment.qdisc
+    # The line of the impairment is told for its queue, the line of the cable for the tunnel, each host's own.
+    asked = desired.needs["one"]
+    assert asked["netem"].what == "the impairment of link a:x <-> b:x"
+    assert asked["vxlan"].what == "network 'over'"
+    assert set(desired.needs["two"]) >= {"tbf", "vxlan", "bridge", "nft", "network namespaces", "veth"}
+    assert "netem" not in desired.needs["two"]
+
+
+def test_what_is_up_on_a_host_is_not_asked_for_again():
+    hosts = {name: Host(name=name, path=()) for name in ("one", "two")}
+    things = [network("lan", "10.8.0.0/24"), container("a", "lan", host="one")]
+    world = topology(*things, hosts=hosts)
+    live = {name: Observation() for name in hosts}
+    desired = compile_topology(world, live)
+    assert set(desired.needs["one"]) == {"bridge", "nft", "network namespaces", "veth"}
+    assert desired.needs.get("two", {}) == {}
+    live["one"] = Observation(resources=desired.resources["one"])
+    assert not compile_topology(world, live).needs.get("one")
+    # One host alone shows what it lacks by itself, and is put back.
+    alone = topology(*[replace(things[1], host="local"), things[0]])
+    assert compile_topology(alone, {HOST: Observation()}).needs == {}

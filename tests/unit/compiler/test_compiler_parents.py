@@ -141,9 +141,14 @@ def test_interfaces_by_host():
     assert desired.resources["server4"]["interface/a.eth0"].parent == "eth1"
     assert desired.resources["server5"]["interface/b.eth0"].parent == "ens4"
     assert "vlan/ens4.7" in desired.resources["server5"] and "vlan/eth1.7" not in desired.resources["server4"]
-    possible, cables = stand_ins(made, "server5", has_vlans=False)
-    assert cables == {"ens4": 1500, "ens4.7": 1500} and possible.parents["tagged"].vlan == 0
-    assert stand_ins(made, "server5", has_vlans=True) == (made, {"ens4": 1500})
+    possible, cables = stand_ins(made, ["server5"], has_vlans=False)
+    assert cables == (({"server5": "ens4"}, 1500), ({"server5": "ens4.7"}, 1500))
+    assert possible.parents["tagged"].vlan == 0
+    assert stand_ins(made, ["server5"], has_vlans=True) == (made, (({"server5": "ens4"}, 1500),))
+    both = {"server4": "eth1", "server5": "ens4"}
+    assert stand_ins(made, list(hosts), has_vlans=True) == (made, ((both, 1500),))
+    possible, cables = stand_ins(made, list(hosts), has_vlans=False)
+    assert [item.interfaces for item in cables] == [both, {"server5": "ens4.7"}]
 
 
 def test_passthru_and_ipvlan_have_the_parents_mac():
@@ -302,6 +307,39 @@ BOTH = {("a", "b"), ("b", "a")}
 )
 def test_who_is_promised_to_reach_whom(driver, keys, expected):
     assert reached(phys(driver=driver, **keys), on("phys", "a"), on("phys", "b")) == expected
+
+
+MACS = tuple(f"02:00:00:00:00:0{last}" for last in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("driver", "keys", "expected"),
+    [
+        ("macvlan", {}, BOTH),
+        ("macvlan", {"mode": "private"}, BOTH),
+        ("macvlan", {"mode": "passthru"}, BOTH),
+        ("macvlan", {"mode": "source", "sources": MACS[:1]}, set()),
+        ("macvlan", {"mode": "source", "sources": MACS}, BOTH),
+        ("ipvlan", {}, BOTH),
+        ("ipvlan", {"flag": "private"}, BOTH),
+        ("ipvlan", {"mode": "l3"}, set()),
+        ("macvlan", {"parent": ""}, set()),
+    ],
+)
+def test_who_is_promised_to_reach_whom_on_another_host(driver, keys, expected):
+    hosts = {name: Host(name=name, path=()) for name in ("server4", "server5")}
+    mac = {} if keys.get("mode") == "passthru" else {"mac_address": True}
+    ends = [
+        container(name, ("phys", dict.fromkeys(mac, MACS[i])), host=host)
+        for i, (name, host) in enumerate(zip("ab", hosts, strict=True))
+    ]
+    parent = replace(LAN, interface={"server4": "eth1", "server5": "ens4"})
+    made = world(phys(driver=driver, **keys), *ends, parents=(parent,), hosts=hosts)
+    desired = compile_topology(made, {})
+    given = {address for own in desired.networks["phys"].members.values() for address in own}
+    assert len(given) == 2, "one pool for all hosts"
+    promises = promised(*desired.resources.values())
+    assert {(p.source, p.target) for p in promises if p.reaches} == expected
 
 
 def test_layer_3_reaches_across_subnets_and_layer_2_does_not():

@@ -195,3 +195,21 @@ def test_one_changed_attribute_is_one_change(desired: dict[str, Resource], data:
     plan = make_plan("t", {HOST: desired}, {HOST: Observation(resources=drifted)})
     (change,) = plan.changes
     assert (change.id, change.actions, [item.path for item in change.differences]) == (id, UPDATE, ["end.mtu"])
+
+
+def test_what_touches_the_connection_to_the_host_is_marked():
+    from netcompose.planner.plan import SESSION
+    from netcompose.resources import Bridge, HostFacts, Observation, Sysctl
+
+    facts = HostFacts(session={"peer": "10.9.0.7", "address": "192.0.2.1", "interface": "eth1"})
+    captures = Bridge("bridge/a", network="a", name="a", mac="02:00:00:00:00:01", addresses=("10.9.0.1/16",))
+    beside = Bridge("bridge/b", network="b", name="b", mac="02:00:00:00:00:02", addresses=("10.8.0.1/16",))
+    setting = Sysctl("sysctl/x", key="net.ipv6.conf.eth1.accept_ra", value="2")
+    other = Sysctl("sysctl/y", key="net.ipv4.ip_forward", value="1")
+    desired = {"h": {item.id: item for item in (captures, beside, setting, other)}}
+    for live in (Observation(facts=facts), Observation()):
+        plan = make_plan("t", desired, {"h": live})
+        told = {(c.id, d.container, d.how) for c in plan.changes for d in c.disturbs}
+        expected = {("bridge/a", SESSION, "outage"), ("sysctl/x", SESSION, "blip")} if live.facts.session else set()
+        assert told == expected
+        assert all("eth1 and comes from 10.9.0.7" in d.why for c in plan.changes for d in c.disturbs)

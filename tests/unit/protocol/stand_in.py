@@ -58,6 +58,9 @@ class StandIn:
         self.go_on = threading.Event()
         self.cancelled = None
 
+    def known_as(self, host):
+        self.host = host
+
     def hello(self):
         return {"version": "x", "pid": os.getpid()}
 
@@ -72,7 +75,17 @@ class StandIn:
     def unlock(self):
         raise ZeroDivisionError("not ours")
 
+    def at_work(self, busy):
+        self.at_work_now = busy
+
+    def arm(self, topology, changes, token, seconds):
+        self.asked.append((topology, tuple(changes), token, seconds))
+
+    def settle(self, token, what):
+        return f"{what} {token}"
+
     def apply(self, topology, changes, progress):
+        changes = () if changes is None else changes
         self.asked.append((topology, tuple(changes)))
         try:
             progress(1, 2, "one")
@@ -99,7 +112,7 @@ class StandIn:
         self.asked.append((topology, *jobs[0], timeout))
         return [(3, b"\x00\xff", b"err") for _ in jobs]
 
-    def logs(self, topology, container, tail):
+    def logs(self, topology, container, tail, since, timestamps):
         return b"%d lines\xfe" % tail
 
     def close(self):

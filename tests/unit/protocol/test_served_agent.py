@@ -150,6 +150,57 @@ def test_after_an_interrupted_exchange_the_connection_is_of_no_use(served):
         remote.hello()
 
 
+def test_an_armed_run_crosses_and_is_applied_without_being_sent_again(served):
+    agent, remote = served
+    remote.arm("t", [CHANGE], "abc", 1.5)
+    remote.apply("t", None)
+    assert agent.asked == [("t", (CHANGE,), "abc", 1.5), ("t", ())]
+    assert remote.settle("abc", "ready") == "ready abc"
+
+
+def test_a_request_is_stopped_at_its_next_step_and_the_connection_is_of_use_afterwards(served):
+    agent, remote = served
+    caught = []
+
+    def apply():
+        try:
+            remote.apply("waits", [])
+        except errors.Interrupted as error:
+            caught.append(error)
+
+    working = threading.Thread(target=apply)
+    working.start()
+    end = time.monotonic() + 5
+    while not agent.asked and time.monotonic() < end:
+        time.sleep(0.01)
+    assert agent.at_work_now
+    remote.cancel()
+    agent.go_on.set()
+    working.join(5)
+    assert caught and agent.cancelled == "Interrupted"
+    # One that comes when all is done is not for the next request.
+    remote._channel.send({"cancel": True})
+    assert remote.hello()["version"] == "x"
+    end = time.monotonic() + 5
+    while agent.at_work_now:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_ping_keeps_out_of_the_way_of_an_open_request(served):
+    agent, remote = served
+    working = threading.Thread(target=remote.apply, args=("waits", []))
+    working.start()
+    end = time.monotonic() + 5
+    while not agent.asked and time.monotonic() < end:
+        time.sleep(0.01)
+    remote.ping(1.0)
+    assert working.is_alive()
+    agent.go_on.set()
+    working.join(5)
+    remote.ping(1.0)
+
+
 def test_an_unknown_method_is_refused(served):
     _, remote = served
     with pytest.raises(ProtocolError, match="no method"):

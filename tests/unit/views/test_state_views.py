@@ -132,21 +132,22 @@ FACTS = HostFacts(
     is_root=True,
     memory=2 * 2**30,
     load=0.5,
-    features={"netns": "", "vxlan": "the module is not there", "ip6": "disabled"},
+    features={"netns": "", "vxlan": "the module is not there", "ip6": "disabled", "docker": ""},
     interferes=("Docker sets the FORWARD policy to DROP",),
 )
 
 
 def test_hosts_as_a_table() -> None:
-    rows = [HostRow("local", "", FACTS), HostRow("server5", "10.0.0.5", None, "connection refused")]
+    rows = [HostRow("local", "", FACTS, ahead=-61.4), HostRow("server5", "10.0.0.5", None, "connection refused")]
     assert hosts_text(rows) == (
-        "HOST     ADDRESS   REACHED  KERNEL          PYTHON  ROOT  MEMORY   LOAD  LACKS\n"
-        "local    -         yes      6.1.0-18-amd64  3.11.2  yes   2.0 GiB  0.50  2\n"
-        "server5  10.0.0.5  no       -               -       -     -        -     -\n"
+        "HOST     ADDRESS   REACHED  KERNEL          PYTHON  ROOT  RUNTIME            MEMORY   LOAD  LACKS\n"
+        "local    -         yes      6.1.0-18-amd64  3.11.2  yes   namespace, docker  2.0 GiB  0.50  2\n"
+        "server5  10.0.0.5  no       -               -       -     -                  -        -     -\n"
         "\nlocal\n"
         "  2 features missing:\n"
         "    ip6: disabled\n"
         "    vxlan: the module is not there\n"
+        "  clock: 61 s behind this machine's\n"
         "  interferes: Docker sets the FORWARD policy to DROP\n"
         "\nserver5\n"
         "  not reached: connection refused\n"
@@ -157,4 +158,4 @@ def test_hosts_as_json() -> None:
     one, two = json.loads(hosts_json([HostRow("local", "", FACTS), HostRow("b", "10.0.0.5", None, "refused")]))
     assert one["reachable"] is True
     assert one["features"]["vxlan"] == "the module is not there"
-    assert two == {"name": "b", "address": "10.0.0.5", "reachable": False, "error": "refused"}
+    assert two == {"name": "b", "address": "10.0.0.5", "reachable": False, "error": "refused", "clock_ahead": 0.0}

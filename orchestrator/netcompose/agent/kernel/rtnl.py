@@ -56,7 +56,8 @@ class Link(NamedTuple):
     """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware;
     ``isolated`` is that of a bridge's port; ``impaired`` tells that netem or tbf is at its root (``qdisc.py``);
     ``promiscuous`` is what was asked for by ip-link(8), not by packet sockets; ``info`` are the own attributes of a
-    kind that stands on another interface, to be read by stacked.py."""
+    kind that stands on another interface, to be read by stacked.py, or of a tunnel (vxlan.py); ``port`` are those of a
+    tunnel as the port of a bridge."""
 
     ifindex: int
     name: str
@@ -73,6 +74,7 @@ class Link(NamedTuple):
     impaired: bool = False
     promiscuous: bool = False
     info: bytes = b""
+    port: bytes = b""
 
 
 class Address(NamedTuple):
@@ -256,7 +258,7 @@ def decode_link(data: bytes) -> Link:
     name = mac = alias = kind = ""
     mtu = master = link = group = 0
     isolated = impaired = False
-    info = b""
+    info = port = b""
     altnames: tuple[str, ...] = ()
     offset, end = 16, len(data)
     unpack = _NLA.unpack_from
@@ -279,7 +281,10 @@ def decode_link(data: bytes) -> Link:
         elif what & 0x3FFF == IFLA_LINKINFO:
             kind = _link_kind(data[offset + 4 : offset + length])
             if kind in _WITH_INFO:
-                info = dict(attributes(data[offset + 4 : offset + length], 0)).get(IFLA_INFO_DATA, b"")
+                parts = dict(attributes(data[offset + 4 : offset + length], 0))
+                info = parts.get(IFLA_INFO_DATA, b"")
+                if kind == "vxlan":
+                    port = parts.get(_IFLA_INFO_SLAVE_DATA, b"")
             isolated = _ISOLATED in data and _is_isolated(data[offset + 4 : offset + length])
         elif what & 0x3FFF == IFLA_PROP_LIST:
             inner = attributes(data[offset + 4 : offset + length], 0)
@@ -289,12 +294,27 @@ def decode_link(data: bytes) -> Link:
         offset += (length + 3) & ~3
     up, promiscuous = bool(flags & _IFF_UP), bool(flags & _IFF_PROMISC)
     return Link(
-        index, name, up, mac, mtu, master, link, group, alias, kind, altnames, isolated, impaired, promiscuous, info
+        index,
+        name,
+        up,
+        mac,
+        mtu,
+        master,
+        link,
+        group,
+        alias,
+        kind,
+        altnames,
+        isolated,
+        impaired,
+        promiscuous,
+        info,
+        port,
     )
 
 
 #: Kinds whose own attributes are kept.
-_WITH_INFO = frozenset({"macvlan", "macvtap", "ipvlan", "ipvtap", "vlan"})
+_WITH_INFO = frozenset({"macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "vxlan"})
 
 
 def _link_kind(data: bytes) -> str:

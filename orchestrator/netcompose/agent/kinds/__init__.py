@@ -19,9 +19,11 @@ from netcompose.agent.kinds.macvlan import MacvlanKind
 from netcompose.agent.kinds.namespace import NamespaceKind
 from netcompose.agent.kinds.process import ProcessKind
 from netcompose.agent.kinds.promiscuous import PromiscuityKind
+from netcompose.agent.kinds.route import HostRouteKind
 from netcompose.agent.kinds.sysctl import SysctlKind
 from netcompose.agent.kinds.veth import VethKind
 from netcompose.agent.kinds.vlan import VlanKind
+from netcompose.agent.kinds.vxlan import VxlanKind
 
 KINDS: Mapping[str, Kind] = {
     kind.kind: kind
@@ -32,6 +34,7 @@ KINDS: Mapping[str, Kind] = {
         VethKind(),
         MacvlanKind(),
         IpvlanKind(),
+        VxlanKind(),
         LeftoverKind(),
         FileKind(),
         ExecKind(),
@@ -40,5 +43,6 @@ KINDS: Mapping[str, Kind] = {
         SysctlKind(),
         PromiscuityKind(),
         DockerUserKind(),
+        HostRouteKind(),
     )
 }

@@ -47,7 +47,6 @@ class SshAgent(RemoteAgent):
             else ()
         )
         self._stream = stream
-        self._in_use = threading.Lock()
         self._closed = threading.Event()
         super().__init__(target.name, stream, answer_timeout=target.command_timeout)
         if target.keepalive > 0:
@@ -56,22 +55,21 @@ class SshAgent(RemoteAgent):
     def _live(self, every: float) -> None:
         """Signs of life between requests; during one the agent expects nothing but its end."""
         while not self._closed.wait(every):
-            if self._in_use.acquire(blocking=False):
+            if self._busy.acquire(blocking=False):
                 try:
                     self._stream.send_if_idle(ALIVE)
                 finally:
-                    self._in_use.release()
+                    self._busy.release()
 
     def _call(
         self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float | None = None
     ) -> Any:
-        with self._in_use:
-            try:
-                return super()._call(method, params, progress, timeout)
-            except HostUnreachable as error:
-                if words := self._stream.last_words():
-                    raise HostUnreachable(f"{error.message}; its last words: {words[-500:]}", hint=error.hint) from None
-                raise
+        try:
+            return super()._call(method, params, progress, timeout)
+        except HostUnreachable as error:
+            if words := self._stream.last_words():
+                raise HostUnreachable(f"{error.message}; its last words: {words[-500:]}", hint=error.hint) from None
+            raise
 
     def close(self) -> None:
         """See :meth:`RemoteAgent.close`."""

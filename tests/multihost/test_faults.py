@@ -1,0 +1,123 @@
+"""Faults between the command line and the hosts, over real sshd: a cable that is cut before, during and after the
+changes, sshd killed. Afterwards the change is complete everywhere, or every host is as it was; and the next `up` works."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hosts_support import HostSnapshots
+from site_hosts import NETCOMPOSE, Site, wait_until
+
+TOPOLOGY = """
+name: lab
+networks:
+  ov1: {driver: overlay, subnets: [10.10.0.0/24]}
+containers:
+  a: {host: server1, networks: [ov1]}
+  b: {host: server2, networks: [ov1], exec: [[sleep, "SECONDS"]]}
+"""
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """Two hosts."""
+    return make_site(2)
+
+
+@pytest.fixture
+def file(site: Site, tmp_path: Path) -> Path:
+    """The topology, which takes a few seconds on the second host."""
+    path = tmp_path / "topology.yaml"
+    path.write_text(site.document() + TOPOLOGY.replace("SECONDS", "4"))
+    return path
+
+
+def start(site: Site, file: Path) -> subprocess.Popen[str]:
+    """`up` in the background, when it is in the middle of the changes."""
+    process = site.controller.popen(
+        [*NETCOMPOSE, "up", "-f", str(file)],
+        env={"HOME": str(site.home), "SSH_AUTH_SOCK": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: "sleep 4" in site["server2"].run("ps", "-eo", "args"))
+    return process
+
+
+def ended(process: subprocess.Popen[str], seconds: float = 200) -> tuple[int, str]:
+    _, said = process.communicate(timeout=seconds)
+    assert "Traceback" not in said, said
+    return process.returncode, said
+
+
+def works(site: Site, file: Path) -> None:
+    """The next `up`, and a packet from host to host."""
+    site.netcompose("up", "-f", str(file), timeout=120)
+    assert "No changes" in site.netcompose("plan", "-f", str(file)).stdout
+    site.netcompose("exec", "-f", str(file), "a", "--", "ping", "-c1", "-W5", "b")
+
+
+def test_a_cable_that_is_cut_in_the_middle(site: Site, file: Path) -> None:
+    before = HostSnapshots(site)
+    process = start(site, file)
+    site.cut("server2")
+    status, said = ended(process)
+    assert status in (4, 7) and "server1: rolled back" in said, said
+    assert "server2: unreachable: it rolls back by itself within 30 s" in said, said
+    # Nobody tells it; it finds out.
+    before.assert_same(60)
+    site.heal("server2")
+    works(site, file)
+
+
+def test_a_cable_that_is_cut_for_a_moment(site: Site, file: Path) -> None:
+    before = HostSnapshots(site)
+    process = start(site, file)
+    site.cut("server2")
+    time.sleep(1)
+    site.heal("server2")
+    status, said = ended(process)
+    assert status in (0, 4), said
+    if status:
+        before.assert_same(60)
+    works(site, file)
+
+
+@pytest.mark.parametrize("who", ["sshd", "agent"])
+def test_what_is_killed_on_a_host_in_the_middle(site: Site, file: Path, who: str) -> None:
+    before = HostSnapshots(site)
+    process = start(site, file)
+    if who == "sshd":
+        site.sshd_kill("server2")
+    else:
+        for pid in site["server2"].agents():
+            site["server2"].run("kill", "-KILL", pid, check=False)
+    status, said = ended(process)
+    if who == "agent":
+        # Also the watchdog, whose command line is the same: then what is left is seen and mended.
+        assert status in (1, 4), said
+    else:
+        assert status in (4, 7), said
+        before.assert_same(60)
+        site["server2"].start_sshd()
+    works(site, file)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda number: number.name)
+def test_a_controller_that_goes_in_the_middle(site: Site, file: Path, number: signal.Signals) -> None:
+    before = HostSnapshots(site)
+    process = start(site, file)
+    # The command line itself, not the nsenter(1) that started it.
+    site.run("pkill", f"-{number.name.removeprefix('SIG')}", "-f", "netcompose up -f")
+    process.wait(60)
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    process.stderr.close()
+    before.assert_same(60)
+    works(site, file)
