@@ -12,7 +12,7 @@ from netcompose.agent.kernel.namespaces import HOST, Namespaces
 from netcompose.agent.kernel.netlink import Socket
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Child, ParentFacts
-from netcompose.resources.names import SHARED, group, owner_of, users
+from netcompose.resources.names import SHARED, group, netns_name, owner_of, users
 
 #: What an interface is of a master of this kind; others ("a part of") are named by their kind.
 _PARTS = {"bridge": "a port of bridge", "bond": "a slave of bond", "team": "a port of team"}
@@ -69,16 +69,20 @@ def _children(snapshot: Snapshot, parents: Sequence[int]) -> dict[int, list[Chil
         return found
     for link in snapshot.stacks[HOST].links:
         if link.link in parents and (link.kind == "vlan" or link.kind in stacked.STACKED):
-            found.setdefault(link.link, []).append(_vlan(link) if link.kind == "vlan" else _child(link, ""))
+            found.setdefault(link.link, []).append(_vlan(link) if link.kind == "vlan" else _child(snapshot, link, ""))
     for where, socket in _elsewhere(snapshot.namespaces):
         with contextlib.closing(socket) if where.startswith("process ") else contextlib.nullcontext():
             for child in stacked.children(socket, parents, snapshot.namespaces.fd(HOST)):
-                found.setdefault(child.parent, []).append(_child(child, where))
+                found.setdefault(child.parent, []).append(_child(snapshot, child, where))
     return found
 
 
-def _child(link: Union[rtnl.Link, stacked.Child], where: str) -> Child:
+def _child(snapshot: Snapshot, link: Union[rtnl.Link, stacked.Child], where: str) -> Child:
     owner = owner_of(link.alias) or ("", "")
+    if not link.alias and link.group in (snapshot.group, snapshot.doomed):
+        # The group alone is what a run that was killed left of one of ours: see kinds/stacked.py.
+        container = where.partition(" ")[2][len(netns_name(snapshot.topology, "")) :]
+        owner = (snapshot.topology, "interface/{}.{}".format(container, link.name))
     if link.kind.startswith("ipv"):
         return Child(link.kind, link.name, *stacked.read_ipvlan(link.info), where, *owner)
     return Child(link.kind, link.name, stacked.read_macvlan(link.info)[0], "", where, *owner)

@@ -106,12 +106,13 @@ def set_promiscuous(on: bool, *, name: str) -> Message:
 
 
 class Child(NamedTuple):
-    """An interface on a parent in another namespace: its kind, name, alias, and its kind's own attributes."""
+    """An interface on a parent in another namespace: its kind, name, alias, group, and its kind's own attributes."""
 
     parent: int
     kind: str
     name: str
     alias: str
+    group: int
     info: bytes
 
 
@@ -132,7 +133,7 @@ def children(socket: Socket, parents: Sequence[int], host_fd: int) -> list[Child
             if host == -2:
                 host = _number_of(socket, host_fd)
             if number == host:
-                found.append(Child(link.link, link.kind, link.name, link.alias, link.info))
+                found.append(Child(link.link, link.kind, link.name, link.alias, link.group, link.info))
     return found
 
 
