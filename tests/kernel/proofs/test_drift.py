@@ -86,7 +86,11 @@ DRIFT: dict[str, tuple[str, dict[str, str]]] = {
     "process killed with its init": ("pkill -KILL -x nc-a; while pgrep -x nc-a; do :; done", {"process/a": "+"}),
     "interface deleted": ("ip -n campus-b link del eth0", {"interface/b.eth0": "+"}),
     "cable deleted": ("ip -n campus-b link del eth9", {"link/a.eth9-b.eth9": "+"}),
-    "namespace deleted": ("ip netns del campus-b", FRESH_B),
+    # The kernel ends a namespace in its own time, and until then its cable is there.
+    "namespace deleted": (
+        f"ip netns del campus-b; while ip link show {PORT} >/dev/null 2>&1; do sleep 0.02; done",
+        FRESH_B,
+    ),
     "bridge deleted": (
         f"ip link del {BRIDGE}",
         {"bridge/lan": "+", "interface/a.eth0": "peer.master", "interface/b.eth0": "peer.master"},
