@@ -1,6 +1,8 @@
 # Two commands do everything: `make demo` and `make test`. Both install what is missing first.
 
 VENV := .venv
+# Kernel tests wait for the kernel more than they work: two for each processor.
+JOBS := $(shell echo $$((2 * $$(nproc))))
 PY   := $(VENV)/bin/python
 RUN  := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
@@ -19,7 +21,7 @@ test: $(VENV)/ready           ## lint, types, and the whole suite
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(RUN) $(PY) -m pytest -q -n auto --dist worksteal --ignore tests/vm tests
+	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/vm tests
 	$(PY) tests/vm/virtual/image.py
 	$(RUN) $(PY) -m pytest -q tests/vm
 
