@@ -21,9 +21,11 @@ test: $(VENV)/ready           ## lint, types, and the whole suite
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/vm tests
 	$(PY) tests/vm/virtual/image.py
-	$(RUN) $(PY) -m pytest -q tests/vm
+	@# The machines are emulated while the others wait for the kernel.
+	{ $(RUN) $(PY) -m pytest -q tests/vm >$(VENV)/vm.log 2>&1; echo $$? >$(VENV)/vm.status; } & \
+	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/vm tests; status=$$?; \
+	wait; cat $(VENV)/vm.log; exit $$((status + $$(cat $(VENV)/vm.status)))
 
 unit: $(VENV)/ready           ## the pure tests alone
 	$(PY) -m pytest -q tests/unit

@@ -200,7 +200,7 @@ class Agent:
         live = self.observe(self._topology)
         desired = {id: resource for id, resource in live.resources.items() if id not in before}
         desired = {id: resource for id, resource in desired.items() if not resource.half_made}
-        desired.update((id, resource) for id, resource in before.items() if resource is not None)
+        desired.update((id, old) for id, old in before.items() if old is not None and not old.half_made)
         return make_plan(self._topology, {self._host: desired}, {self._host: live}, {self._host: self._renamed}).changes
 
     def states(self, topology: str) -> list[ContainerState]:

@@ -35,15 +35,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Bulk:
-    """A function to be called once with the arguments of all changes of the stage that ask for it.
-
-    With ``aside`` it mostly waits for processes and uses nothing of the run's own (above all none of its netlink
-    sockets, whose answers another thread would take): it goes on in a thread beside the other work of the stage.
-    """
+    """A function to be called once with the arguments of all changes of the stage that ask for it."""
 
     function: Callable[[list[Any]], None]
     argument: Any
-    aside: bool = False
 
 
 Operation = Union[Netlink, Call, Bulk]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
 from typing import Any, Callable, Iterator, Optional, Sequence
 
@@ -78,40 +77,9 @@ def _run(context: Context, programs: list[tuple[Change, list[Operation]]]) -> No
                 batch.append((change, program[position]))
                 position += 1
             positions[number] = position
-        _run_wave(context, wave)
-        open_programs = [number for number in open_programs if positions[number] < len(programs[number][1])]
-
-
-def _run_wave(context: Context, wave: dict[Any, list[tuple[Change, Operation]]]) -> None:
-    """Carry out what is independent; what may go aside goes on meanwhile."""
-    aside = [lane for lane, batch in wave.items() if len(wave) > 1 and getattr(batch[0][1], "aside", False)]
-    threads = [_Aside(context, lane, wave[lane]) for lane in aside]
-    try:
         for lane, batch in wave.items():
-            if lane not in aside:
-                _run_lane(context, lane, batch)
-    finally:
-        for thread in threads:
-            thread.join()
-    for thread in threads:
-        if thread.error is not None:
-            raise thread.error
-
-
-class _Aside(threading.Thread):
-    """One lane in a thread of its own, started at once."""
-
-    def __init__(self, context: Context, lane: Any, batch: list[tuple[Change, Operation]]) -> None:
-        super().__init__()
-        self.error: Optional[BaseException] = None
-        self._work = (context, lane, batch)
-        self.start()
-
-    def run(self) -> None:
-        try:
-            _run_lane(*self._work)
-        except BaseException as error:  # raised again where it is waited for
-            self.error = error
+            _run_lane(context, lane, batch)
+        open_programs = [number for number in open_programs if positions[number] < len(programs[number][1])]
 
 
 def _lane(operation: Operation) -> Any:

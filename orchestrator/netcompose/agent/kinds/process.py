@@ -27,7 +27,7 @@ class ProcessKind:
 
     def create(self, context: Context, resource: Process) -> Iterator[Operation]:
         """Start it, side by side with the others of the stage."""
-        yield Bulk(_start, (context.topology, resource), aside=True)
+        yield Bulk(_start, (context.topology, resource))
 
     def update(self, context: Context, live: Process, desired: Process, paths: frozenset[str]) -> Iterator[Operation]:
         """Hostname, stop signal and grace period change while it runs."""
