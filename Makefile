@@ -6,26 +6,26 @@ JOBS := $(shell echo $$((2 * $$(nproc))))
 PY   := $(VENV)/bin/python
 RUN  := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: demo test unit lint types bench clean
+.PHONY: demo test test-vm unit lint types bench clean
 
 demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, prove it, take it down
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables nsenter:util-linux
 	@$(RUN) $(PY) examples/quickstart/demo.py
 
-test: $(VENV)/ready           ## lint, types, and the whole suite
+test: $(VENV)/ready           ## lint, types, and everything but the virtual machines
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
 		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
-		iptables:iptables dockerd:docker.io docker-compose:docker-compose \
-		qemu-system-x86_64:qemu-system-x86 ssh-keygen:openssh-client
+		iptables:iptables dockerd:docker.io docker-compose:docker-compose
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/vm tests
+
+test-vm: $(VENV)/ready        ## the tests in virtual machines with a distribution's kernel
+	@tools/need ip:iproute2 tcpdump:tcpdump qemu-system-x86_64:qemu-system-x86 ssh:openssh-client
 	$(PY) tests/vm/virtual/image.py
-	@# The machines are emulated while the others wait for the kernel.
-	{ $(RUN) $(PY) -m pytest -q tests/vm >$(VENV)/vm.log 2>&1; echo $$? >$(VENV)/vm.status; } & \
-	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/vm tests; status=$$?; \
-	wait; cat $(VENV)/vm.log; exit $$((status + $$(cat $(VENV)/vm.status)))
+	$(RUN) $(PY) -m pytest -q tests/vm
 
 unit: $(VENV)/ready           ## the pure tests alone
 	$(PY) -m pytest -q tests/unit
