@@ -15,7 +15,7 @@ from netcompose.compiler import names
 from netcompose.compiler.addresses import pool_of
 from netcompose.compiler.numbers import parse, parse_prefix, parse_with_prefix, show
 from netcompose.compiler.shapes import Pool, PooledNetwork
-from netcompose.compiler.underlay import Underlay, Underlays
+from netcompose.compiler.underlay import Underlay, Underlays, spans
 from netcompose.resources import Bridge, HostRoute, Observation
 from netcompose.resources.names import digest
 from netcompose.topology.model import Network, Subnet, Topology
@@ -33,15 +33,7 @@ class Slices:
         self._underlays = underlays
         self.problems: list[Problem] = []
         #: Network -> its hosts, in the order of the file.
-        self.spans: dict[str, list[str]] = {
-            name: [] for name, network in topology.networks.items() if network.driver == "routed"
-        }
-        if self.spans:
-            for container in topology.containers.values():
-                for attachment in container.networks:
-                    hosts = self.spans.get(attachment.network)
-                    if hosts is not None and container.host not in hosts:
-                        hosts.append(container.host)
+        self.spans = spans(topology, "routed")
         self._pools = {name: self._slice(topology.networks[name], hosts) for name, hosts in self.spans.items()}
 
     def at(self, host: str, pooled: PooledNetwork) -> PooledNetwork:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from netcompose.compiler import names
 from netcompose.compiler.impairments import impairment
 from netcompose.compiler.shapes import Interface, Interfaces, PooledNetwork
-from netcompose.compiler.underlay import Underlays
+from netcompose.compiler.underlay import Underlays, spans
 from netcompose.resources import End, Observation, Route, Vxlan
 from netcompose.resources.names import digest, host_interface_name, mark
 from netcompose.topology.model import Link, Topology
@@ -41,15 +41,7 @@ class Tunnels:
         self.underlays = Underlays(topology, live)
         self._problems: list[Problem] = []
         #: Overlay network -> its hosts, in the order of the file.
-        self.spans: dict[str, list[str]] = {
-            name: [] for name, net in topology.networks.items() if net.driver == "overlay"
-        }
-        if self.spans:
-            for container in topology.containers.values():
-                for attachment in container.networks:
-                    hosts = self.spans.get(attachment.network)
-                    if hosts is not None and container.host not in hosts:
-                        hosts.append(container.host)
+        self.spans = spans(topology, "overlay")
         self._numbers = self._choose() if live else {}
 
     @property

@@ -112,3 +112,15 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def spans(topology: Topology, driver: str) -> dict[str, list[str]]:
+    """The networks of a driver, and for each the hosts that have containers on it, in the order of the file."""
+    found: dict[str, list[str]] = {name: [] for name, net in topology.networks.items() if net.driver == driver}
+    if found:
+        for container in topology.containers.values():
+            for attachment in container.networks:
+                hosts = found.get(attachment.network)
+                if hosts is not None and container.host not in hosts:
+                    hosts.append(container.host)
+    return found
