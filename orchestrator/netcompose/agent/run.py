@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
 
 from netcompose.agent.context import Context
 from netcompose.agent.kinds import KINDS
@@ -18,6 +19,7 @@ _PATIENCE, _PAUSE = 10.0, 0.02
 
 #: Called with (changes done, changes in all, the last one's address).
 Progress = Callable[[int, int, str], None]
+Result = TypeVar("Result")
 
 
 def carry_out(context: Context, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
@@ -77,9 +79,33 @@ def _run(context: Context, programs: list[tuple[Change, list[Operation]]]) -> No
                 batch.append((change, program[position]))
                 position += 1
             positions[number] = position
-        for lane, batch in wave.items():
-            _run_lane(context, lane, batch)
+        _run_wave(context, wave)
         open_programs = [number for number in open_programs if positions[number] < len(programs[number][1])]
+
+
+def _run_wave(context: Context, wave: dict[Any, list[tuple[Change, Operation]]]) -> None:
+    """Run the lanes of a wave: first what may leave work under way, which the others then do not wait for."""
+    under_way: list[tuple[Change, Callable[[], None]]] = []
+    try:
+        for lane, batch in sorted(wave.items(), key=lambda item: isinstance(item[0], str) or item[0] is Call):
+            if isinstance(lane, str):
+                _send(context, lane, batch)
+            elif lane is Call:
+                for change, operation in batch:
+                    _guarded(change, operation.function)  # type: ignore[union-attr, arg-type]
+            else:
+                arguments = [operation.argument for _, operation in batch]  # type: ignore[union-attr]
+                finish = _guarded(batch[0][0], lambda: lane(arguments))  # noqa: B023 - called at once
+                if finish is not None:
+                    under_way.append((batch[0][0], finish))
+        while under_way:
+            _guarded(*under_way.pop())
+    except BaseException:
+        # It ends before anything is put back; only the first failure is told.
+        for _, finish in under_way:
+            with contextlib.suppress(NetcomposeError, OSError):
+                finish()
+        raise
 
 
 def _lane(operation: Operation) -> Any:
@@ -88,19 +114,9 @@ def _lane(operation: Operation) -> Any:
     return operation.function if isinstance(operation, Bulk) else Call
 
 
-def _run_lane(context: Context, lane: Any, batch: list[tuple[Change, Operation]]) -> None:
-    if isinstance(lane, str):
-        _send(context, lane, batch)
-    elif lane is Call:
-        for change, operation in batch:
-            _guarded(change, operation.function)  # type: ignore[union-attr, arg-type]
-    else:
-        _guarded(batch[0][0], lambda: lane([operation.argument for _, operation in batch]))  # type: ignore[union-attr]
-
-
-def _guarded(change: Change, function: Callable[[], None]) -> None:
+def _guarded(change: Change, function: Callable[[], Result]) -> Result:
     try:
-        function()
+        return function()
     except NetcomposeError:
         raise
     except OSError as error:

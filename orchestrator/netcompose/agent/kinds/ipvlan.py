@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Iterator, MutableMapping
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, stacked
+from netcompose.agent.kernel import linkdump, stacked
 from netcompose.agent.kinds import stacked as shared
 from netcompose.agent.kinds.interface import read_end
 from netcompose.agent.operations import Operation
@@ -26,7 +26,7 @@ class IpvlanKind:
     ) -> None:
         """Those in containers, and the host's own."""
 
-        def read(id: str, network: str, parent: str, container: str, link: rtnl.Link) -> Resource:
+        def read(id: str, network: str, parent: str, container: str, link: linkdump.Link) -> Resource:
             mode, flag = stacked.read_ipvlan(link.info)
             return Ipvlan(id, network, parent, replace(read_end(snapshot, container, link), mac=""), mode, flag)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Callable, Iterator, MutableMapping
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, stacked
+from netcompose.agent.kernel import linkdump, rtnl, stacked
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import change, common, label, parent_index, relabel, wire
 from netcompose.agent.operations import Bulk, Netlink, Operation
@@ -25,7 +25,7 @@ def observe(
     snapshot: Snapshot,
     kind: str,
     found: MutableMapping[str, Resource],
-    read: Callable[[str, str, str, str, rtnl.Link], Resource],
+    read: Callable[[str, str, str, str, linkdump.Link], Resource],
 ) -> None:
     """Interfaces of this kind by their mark. One in a container whose alias was cleared is known by its group, and
     named by its name. ``read`` makes the resource of (id, network, parent, container, link)."""
@@ -47,7 +47,7 @@ def observe(
             found[id] = read(id, _network(snapshot, id, link), _parent(snapshot, link), container, link)
 
 
-def _network(snapshot: Snapshot, id: str, link: rtnl.Link) -> str:
+def _network(snapshot: Snapshot, id: str, link: linkdump.Link) -> str:
     """The network that an interface is for: a container's says it by a second name."""
     if id.startswith("shim/"):
         return id.partition("/")[2]
@@ -55,7 +55,7 @@ def _network(snapshot: Snapshot, id: str, link: rtnl.Link) -> str:
     return next((name[len(ending) :] for name in link.altnames if name.startswith(ending)), "")
 
 
-def _parent(snapshot: Snapshot, link: rtnl.Link) -> str:
+def _parent(snapshot: Snapshot, link: linkdump.Link) -> str:
     """The id of the resource that an interface stands on, or its name on the host if it is not netcompose's."""
     parent = snapshot.by_index.get(link.link)
     if parent is None:
