@@ -165,7 +165,7 @@ import os, sys
 sys.path[:0] = {path!r}
 from virtual.machine import Machine
 machine = Machine("short")
-machine._boot(__import__("virtual.image").image.image())
+machine.power(__import__("virtual.booted").booted.booted())
 print(machine.pid, flush=True)
 sys.stdin.read()
 """
