@@ -1,8 +1,8 @@
 """Python in a throw-away host without the start of an interpreter, which costs more than most commands themselves.
 
 A server is started once per test process and imports netcompose. For each program it forks; the fork goes into the
-host's namespaces as nsenter(1) does and runs there what ``python`` would: ``-m module`` or ``-c code``, with nothing
-changed. So it is a process like any other: files, signals, exit status, ``/proc``. What is about the start itself
+host's namespaces as nsenter(1) does and runs there what ``python`` would: ``-m module``, ``-c code`` or a file, with
+nothing changed. So it is a process like any other: files, signals, exit status, ``/proc``. What is about the start itself
 (modules that are not loaded, other interpreters, other users) needs a real start.
 
     forkserver.run(host, "-m", "netcompose", "plan").stdout
@@ -65,8 +65,8 @@ class Started:
             self.kill()
             raise subprocess.TimeoutExpired("python", timeout or 0)
         data = os.read(self._reply, 4)
-        assert len(data) == 4, "it ended without a word"
-        return int(struct.unpack("i", data)[0])
+        # Who would have told it was killed along with it.
+        return int(struct.unpack("i", data)[0]) if data else 128 + signal.SIGKILL
 
 
 def start(
@@ -214,13 +214,17 @@ def _become(argv: list[str], env: dict[str, str], cwd: str) -> NoReturn:
         sys.stdin, sys.stdout, sys.stderr = (open(fd, mode, closefd=False) for fd, mode in enumerate("rww"))
         sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")
         gc.unfreeze()
-        option, what, *rest = argv
-        sys.argv = [option, *rest]
+        option, *rest = argv
         if option == "-m":
-            runpy.run_module(what, run_name="__main__", alter_sys=True)
-        else:
+            sys.argv = rest
+            runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+        elif option == "-c":
+            sys.argv = [option, *rest[1:]]
             main = sys.modules["__main__"] = types.ModuleType("__main__")
-            exec(compile(what, "<string>", "exec"), main.__dict__)
+            exec(compile(rest[0], "<string>", "exec"), main.__dict__)
+        else:
+            sys.argv = argv
+            runpy.run_path(option, run_name="__main__")
         status = 0
     except SystemExit as end:
         if end.code is not None and not isinstance(end.code, int):
