@@ -142,7 +142,7 @@ def _server() -> socket.socket:
 
 def serve(requests: socket.socket) -> None:
     """Fork for every request until nobody is left to ask."""
-    for name in ("paramiko", "jsonschema", *_modules()):
+    for name in ("paramiko", "jsonschema", "readings", "faults", *_modules()):
         importlib.import_module(name)
     # Objects that are not looked at again by the collector stay in pages that all forks share.
     gc.collect()

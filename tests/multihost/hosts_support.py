@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 
 import forkserver
 from outside import capture
-from proof_host import Snapshot, differences
+from proof_host import Snapshot, differences, take_snapshot
 from site_hosts import Site
 from support import EXAMPLES
 
@@ -34,10 +33,6 @@ from netcompose.transports.sandbox import Sandbox
 
 __all__ = ["EXAMPLES", "HostSnapshots", "Hosts", "capture"]
 
-PROOFS = str(Path(__file__).parents[1] / "kernel" / "proofs")
-#: Everything that netcompose could leave behind or change, read by foreign tools; without what differs when a process is
-#: made anew as it was.
-_SNAPSHOT = f"import sys; sys.path.insert(0, {PROOFS!r})\nimport json, proof_worker; print(json.dumps(proof_worker._snapshot(None)))"
 _GLANCE = """
 ip -br link | sed 's/@.*UP/ UP/' | cut -d' ' -f1 | sort; ip -br -4 addr; ip netns list | cut -d' ' -f1 | sort
 nft list tables; sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding
@@ -132,9 +127,7 @@ class Hosts:
 
     def snapshot(self, host: str) -> Snapshot:
         """One host as foreign tools see it."""
-        read = forkserver.run(self.sandboxes[host], "-c", _SNAPSHOT)
-        read.check_returncode()
-        return dict(json.loads(read.stdout))
+        return take_snapshot(self.sandboxes[host])
 
     def snapshots(self) -> dict[str, Snapshot]:
         """Every host as foreign tools see it."""
@@ -151,9 +144,9 @@ class Hosts:
     def _differences(self, host: str, before: Snapshot, ignore: set[str]) -> list[str]:
         try:
             return list(differences(before, self.snapshot(host), ignore))
-        except subprocess.CalledProcessError as error:
+        except AssertionError as error:
             # A namespace may go between its listing and its reading.
-            return [str(error.stderr)]
+            return [str(error)]
 
     def glances(self) -> dict[str, str]:
         """The names of everything on every host, read at once: for after each of many faults."""
