@@ -10,9 +10,10 @@ from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
 
 from netcompose.agent.context import Context
 from netcompose.agent.kinds import KINDS
+from netcompose.agent.kinds.base import GivesUp
 from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
-from netcompose.planner.plan import Change
+from netcompose.planner.plan import UPDATE, Change
 
 #: Seconds that a refusal which passes by itself is waited for, and between two tries.
 _PATIENCE, _PAUSE = 10.0, 0.02
@@ -29,6 +30,8 @@ def carry_out(context: Context, changes: Sequence[Change], progress: Optional[Pr
     stays done, which is for a rollback to see to.
     """
     done, total = 0, len(changes)
+    given_up = [(change, list(_giving_up(context, change))) for change in changes if change.actions == UPDATE]
+    _run(context, [(change, program) for change, program in given_up if program])
     for stage in _by_stage(changes):
         for phase in (_removals, _makings):
             programs = [(change, list(phase(context, change))) for change in stage]
@@ -44,6 +47,15 @@ def _by_stage(changes: Sequence[Change]) -> Iterator[list[Change]]:
         stages.setdefault(change.stage, []).append(change)
     for number in sorted(stages):
         yield stages[number]
+
+
+def _giving_up(context: Context, change: Change) -> Iterator[Operation]:
+    """What stays, but gives up what another change takes: that may be of an earlier stage, or wait for this one's."""
+    before, after = change.before, change.after
+    if before is not None and after is not None:
+        kind = KINDS[after.kind]
+        if isinstance(kind, GivesUp) and not context.taking.isdisjoint({*before.claims()} - {*after.claims()}):
+            yield from kind.give_up(context, before, after)
 
 
 def _removals(context: Context, change: Change) -> Iterator[Operation]:

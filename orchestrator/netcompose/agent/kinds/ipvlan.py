@@ -41,6 +41,10 @@ class IpvlanKind:
         data = stacked.ipvlan_data(desired.mode, desired.flag) if paths & _OWN else b""
         return shared.update(context, live, desired, paths, data)
 
+    def give_up(self, context: Context, live: Ipvlan, desired: Ipvlan) -> Iterator[Operation]:
+        """Two of one parent may exchange what only one of them can have."""
+        return shared.give_up(context, live, desired)
+
     def delete(self, context: Context, resource: Ipvlan) -> Iterator[Operation]:
         """Remove it."""
         return shared.delete(context, resource)

@@ -45,6 +45,10 @@ class MacvlanKind:
         data = stacked.macvlan_data(desired.mode, desired.sources) if paths & _OWN else b""
         return shared.update(context, live, desired, paths, data)
 
+    def give_up(self, context: Context, live: Macvlan, desired: Macvlan) -> Iterator[Operation]:
+        """Two of one parent may exchange what only one of them can have."""
+        return shared.give_up(context, live, desired)
+
     def delete(self, context: Context, resource: Macvlan) -> Iterator[Operation]:
         """Remove it; what is alone on its parent keeps others off it until it is gone."""
         return shared.delete(context, resource, at_once=resource.passthru)

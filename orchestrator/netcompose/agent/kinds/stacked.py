@@ -13,7 +13,7 @@ from netcompose.agent.kinds.interface import change, common, label, parent_index
 from netcompose.agent.operations import Bulk, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Resource, Stacked
-from netcompose.resources.names import altname, host_interface_name
+from netcompose.resources.names import altname, digest, host_interface_name
 
 #: A namespace that was removed ends in the kernel's own time, and until then its interfaces keep others of their parent
 #: from coming up with the same MAC address (macvlan_open()), or from having the same address (ipvlan).
@@ -112,6 +112,19 @@ def update(
             old = altname(context.topology, "network/" + live.network)
             yield Netlink(netns, rtnl.delete_altname(old, name=desired.end.name), _UNKNOWN_NAME)
         yield _name(context, netns, desired.network, desired.end.name)
+
+
+def give_up(context: Context, live: Stacked, desired: Stacked) -> Iterator[Operation]:
+    """What only one on the parent can have (:meth:`Stacked.claims`): a MAC address of nobody's in the place of its
+    own, or none of the addresses that it is to lose."""
+    netns, index = context.netns(live.end.namespace), live.end.ifindex
+    if live.end.mac:
+        aside = "02:" + digest("aside", context.topology, live.id)[:5].hex(":")
+        yield Netlink(netns, rtnl.change_link(rtnl.link_attributes(mac=aside), index=index))
+        return
+    for address in live.end.addresses:
+        if address not in desired.end.addresses:
+            yield Netlink(netns, rtnl.delete_address(address, index), GONE)
 
 
 def delete(context: Context, resource: Stacked, *, at_once: bool = False) -> Iterator[Operation]:
