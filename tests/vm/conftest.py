@@ -38,6 +38,13 @@ example = _kernel_fixtures().example
 _STATE = "ip -d link; ip addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls -d /run/netns/* /run/netcompose /etc/netns 2>/dev/null"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These first: workers that share tests by stealing from the end of a queue (xdist's worksteal) leave them to one
+    worker and its machines, which keep a processor busy while other workers wait for the kernel."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: not item.path.is_relative_to(here))
+
+
 class Pool:
     """The machines of a session, on one segment. Each is started for the first test that asks for it."""
 

@@ -6,6 +6,8 @@ file; the rest of its state is what QEMU would send to another computer when a m
 files, at once: each maps the RAM privately, so that it is read when it is used, and what it writes is its own.
 
 The machine that boots has no network cards: each that goes on is given cards of its own.
+
+    PYTHONPATH=tests/vm python -m virtual.booted        # make what is missing, and say what took how long
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from virtual.guest import agent as protocol
-from virtual.image import Image, image
-from virtual.qemu import QEMU, START_TIMEOUT, Failed, Qemu, options
+from virtual.image import Image, NoImage, image
+from virtual.qemu import QEMU, START_TIMEOUT, Failed, Qemu, missing, options
 from virtual.wire import Call
 
 #: Modules that the kernel loads by itself when something of them is first used, and which bring settings (sysctls)
@@ -151,3 +154,21 @@ def go_on(name: str, kept: Booted, cards: dict[str, tuple[str, str]], fds: list[
 
 def _leave_ram_alone(machine: Qemu) -> None:
     machine.monitor("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
+
+
+def main() -> None:
+    """Have everything ready before the tests, which say themselves what is missing."""
+    try:
+        reason = missing()
+        kept = None if reason else booted()
+    except NoImage as error:
+        reason, kept = str(error), None
+    if kept is None:
+        sys.stdout.write(f"virtual machines: none, {reason}\n")
+    else:
+        built = f"built in {kept.image.seconds:.1f} s, booted in {kept.seconds:.1f} s (0: from the cache)"
+        sys.stdout.write(f"virtual machines: Linux {kept.release}, image of {kept.image.size / 1e6:.0f} MB, {built}\n")
+
+
+if __name__ == "__main__":
+    main()
