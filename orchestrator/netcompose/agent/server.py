@@ -77,7 +77,7 @@ def serve(agent: Served, read_fd: int, write_fd: int, silence: Optional[float] =
             if request and "cancel" not in request:
                 agent.at_work(True)
                 agent.known_as(str(request.get("host", "")))
-                _answer(agent, channel, request)
+                answer(agent, channel, request)
                 agent.at_work(False)
     except (StreamEnded, TimeoutError, Cancelled, KeyboardInterrupt):
         pass
@@ -102,7 +102,8 @@ def _stop_on_signals() -> dict[int, Any]:
     return {int(number): signal.signal(number, stop) for number in numbers}
 
 
-def _answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None:
+def answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None:
+    """Work on one request and send what becomes of it."""
     identity = request.get("id")
 
     def progress(done: int, total: int, text: str) -> None:
