@@ -94,6 +94,19 @@ def many_hosts(hosts: int, each: int, overlay: int, *, first_masquerades: bool =
     return "\n".join(lines) + "\n"
 
 
+def on_hosts(hosts: int, each: int, *, mac_of_first: str = "") -> str:
+    """The YAML, without its ``hosts:``, of ``each`` containers on each of the hosts server1, server2, ..., on a bridge
+    of the host's own. ``mac_of_first`` gives the very first container this MAC address."""
+    lines = [f"name: {NAME}", "networks:"]
+    lines += [f"  net{number}: {{subnets: [{prefix(number)}.0/24]}}" for number in range(hosts)]
+    lines.append("containers:")
+    for number in range(hosts * each):
+        host = number // each
+        joined = f'{{net{host}: {{mac_address: "{mac_of_first}"}}}}' if mac_of_first and not number else f"[net{host}]"
+        lines.append(f"  c{number}: {{host: server{host + 1}, networks: {joined}}}")
+    return "\n".join(lines) + "\n"
+
+
 def one_line_summary() -> str:
     """For the head of the report."""
     return f"containers on bridges, {PER_BRIDGE} on each, with a cable between each pair of containers"

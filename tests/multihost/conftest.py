@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from site_hosts import Site, keygen
+from testbed.sites import Site, make_keys
 
 #: Host keys that are made once; no test has more hosts.
 MOST_HOSTS = 8
@@ -18,8 +18,7 @@ MOST_HOSTS = 8
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The key pairs of the controller's user and of the hosts."""
     folder = tmp_path_factory.mktemp("keys")
-    for name in ("user", *(f"host{number}" for number in range(1, MOST_HOSTS + 1))):
-        keygen(folder / name)
+    make_keys(folder, MOST_HOSTS)
     return folder
 
 

@@ -60,6 +60,12 @@ def keygen(path: Path, *options: str, kind: str = "ed25519") -> str:
     return path.with_name(path.name + ".pub").read_text()
 
 
+def make_keys(folder: Path, hosts: int) -> None:
+    """The key pairs of the controller's user and of so many hosts."""
+    for name in ("user", *(f"host{number}" for number in range(1, hosts + 1))):
+        keygen(folder / name)
+
+
 def wait_until(condition: Any, seconds: float = 10.0) -> Any:
     """The condition's value as soon as it is true."""
     end = time.monotonic() + seconds
@@ -127,7 +133,7 @@ class Host:
 class Site:
     """``count`` hosts (``server1``, ``server2``, ...) and a controller that may log in to all of them as root.
 
-    ``keys`` has a pair of each (``user``, ``user.pub``, ``host1`` ...), made once for all sites (see conftest.py).
+    ``keys`` has a pair of each (``user``, ``user.pub``, ``host1`` ...), made once for all sites (:func:`make_keys`).
     """
 
     def __init__(self, folder: Path, count: int, keys: Path, *, ports: Mapping[int, int] | None = None) -> None:
