@@ -32,7 +32,7 @@ def run_captured(
     """
     import subprocess
 
-    helper, command = _spawn(
+    helper, command = spawn(
         topology,
         target,
         argv,
@@ -65,7 +65,7 @@ def run_captured(
 
 def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
     """Run a command on the caller's own stdin, stdout and stderr, a terminal or not; its exit status as above."""
-    helper, command = _spawn(topology, target, argv)
+    helper, command = spawn(topology, target, argv)
     with _keys_ignored():
         failure = helper.failure()
         status = helper.process.wait()
@@ -74,7 +74,11 @@ def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
     return status
 
 
-def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any) -> tuple[Helper, dict[str, Any]]:
+def spawn(
+    topology: str, target: ExecTarget, argv: Sequence[str], *, terminal: str = "", **popen: Any
+) -> tuple[Helper, dict[str, Any]]:
+    """Start a helper that becomes a command in a container, and the command as the helper was told it. With
+    ``terminal`` ($TERM) the command leads a session whose terminal is its stdin."""
     command = command_of(
         argv,
         target.environment,
@@ -82,7 +86,7 @@ def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any)
         user=target.user,
         hostname=target.hostname,
         where="container {}: ".format(target.container),
-        term=os.environ.get("TERM", "dumb"),
+        term=terminal or os.environ.get("TERM", "dumb"),
     )
     recorded = records.read(container_dir(topology, target.container), records.PROCESS)
     running = recorded is not None and records.alive(recorded)
@@ -93,6 +97,7 @@ def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any)
         "etc": target.netns,
         "hostname": target.hostname,
         "command": command,
+        "terminal": bool(terminal),
     }
     return Helper(request, label="netcompose-exec", **popen), command
 
