@@ -79,7 +79,8 @@ def _start(topology: str, processes: Sequence[Process]) -> list[Optional[Netcomp
     forget(topology, [process.container for process in processes])
     for index, process in enumerate(processes):
         try:
-            wanted.append((index, _specification(topology, process)))
+            if not services.started_apart(topology, process, _directory(topology, process.container)):
+                wanted.append((index, _specification(topology, process)))
         except NetcomposeError as error:
             failures[index] = error
     batches = [wanted[first : first + _PER_HELPER] for first in range(0, len(wanted), _PER_HELPER)]
