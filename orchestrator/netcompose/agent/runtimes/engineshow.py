@@ -109,7 +109,7 @@ def tidy(topology: str) -> None:
     with _engine() as engine:
         if engine is not None:
             engine.tidy(topology)
-    record = rundir.topology_dir(topology, "containers", GATE_SERVICE)
+    record = rundir.container_dir(topology, GATE_SERVICE)
     if not gate.known(topology) and records.read(record, records.PROCESS) is None:
         gate.remove(topology)
         with contextlib.suppress(OSError):

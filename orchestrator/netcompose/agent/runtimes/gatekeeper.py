@@ -27,6 +27,7 @@ from netcompose.agent.kernel import syscalls
 from netcompose.agent.runtimes import gate, output, records
 from netcompose.errors import Locked, NetcomposeError
 from netcompose.resources import Process
+from netcompose.resources.names import GATE_SERVICE
 
 _FILE = "gatekeeper.pyz"
 _MAIN = "import sys\nfrom netcompose.agent.runtimes.gatekeeper import main\nsys.exit(main(*sys.argv[1:]))\n"
@@ -65,7 +66,7 @@ def start(topology: str, process: Process, directory: str, record: dict[str, obj
 
 def main(topology: str) -> int:
     """The outer half: keeps the working half running until it is asked to end."""
-    directory = rundir.topology_dir(topology, "containers", "@gate")
+    directory = rundir.container_dir(topology, GATE_SERVICE)
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     log = output.Writer(fd)
     child = 0
