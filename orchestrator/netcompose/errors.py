@@ -122,3 +122,8 @@ class ProtocolError(NetcomposeError):
 
 class CommandFailed(NetcomposeError):
     """A command that the topology runs in a container (``exec:``) did not succeed. Raised by the agent."""
+
+
+class ImageUnusable(NetcomposeError):
+    """An image cannot be had: its file is broken or for another machine, the engine has none, the registry does not
+    answer. Raised by the agent and where images are read."""
