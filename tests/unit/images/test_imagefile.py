@@ -147,6 +147,8 @@ def test_indexes_within_indexes_and_attestations(tmp_path: Path) -> None:
     inner = layout.blob(json.dumps({"schemaVersion": 2, "manifests": [image, attestation]}).encode(), INDEX)
     path = layout.finish([inner])
     assert [b.diff_id for b in imagefile.read(str(path), AMD).layers] == [digest(BASE)]
+    # It is no platform either that one could have.
+    assert "the image is for linux/amd64, and" in refused(path, platform_of("s390x"))
 
 
 def test_several_images_are_told_apart_by_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -53,8 +54,6 @@ class Shelf:
 
 
 def images_uncompressed(data: bytes) -> bytes:
-    import gzip
-
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
@@ -153,6 +152,19 @@ def test_damage_is_seen_before_the_engine_is_asked_and_again_on_the_way(tmp_path
     assert engine.loads == 0
     image = imagefile.read(wanted.path, AMD)
     with pytest.raises(ImageUnusable, match="is not what the image says"):
+        list(imagestream.stream(image))
+
+
+def test_a_file_that_grows_meanwhile_ends_the_archive(tmp_path: Path) -> None:
+    # Its size is written before it: what follows would be taken for something else.
+    packed = gzip.compress(BASE)
+    save(tmp_path / "web.tar", [(config([BASE]), [packed], [])])
+    with tarfile.open(tmp_path / "web.tar") as tar:
+        tar.extractall(tmp_path / "web", filter="data")
+    image = imagefile.read(str(tmp_path / "web"), AMD)
+    with open(tmp_path / "web" / image.layers[0].name, "ab") as file:
+        file.write(b"more")
+    with pytest.raises(ImageUnusable, match=f"has {len(packed) + 4} bytes, and the image says {len(packed)}"):
         list(imagestream.stream(image))
 
 
