@@ -130,3 +130,8 @@ class EngineRefused(NetcomposeError):
     def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class ImageUnusable(NetcomposeError):
+    """An image cannot be had: its file is broken or for another machine, the engine has none, the registry does not
+    answer. Raised by the agent and where images are read."""

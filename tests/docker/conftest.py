@@ -13,6 +13,8 @@ import pytest
 _KERNEL = Path(__file__).parents[1] / "kernel"
 # The tests on real hosts and these have their helpers in common.
 sys.path.insert(0, str(_KERNEL))
+# And images are made as for the tests of their reading.
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "images"))
 
 from engine import Engine, add_outside, need_docker, put_probe, settle  # noqa: E402
 

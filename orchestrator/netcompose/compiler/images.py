@@ -102,7 +102,6 @@ def _container(
         container=container.name,
         name=netns_name(topology.name, container.name),
         image=container.image,
-        image_id=engine.images.get(container.image, "") if engine is not None else "",
         runtime=engine.runtime if engine is not None and engine.runtime else "docker",
         network=f"container:{container.joins}" if joined else "host" if container.network_mode == "host" else "",
         entrypoint=_words(keys.get("entrypoint", ())),

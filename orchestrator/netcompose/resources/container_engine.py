@@ -33,7 +33,8 @@ def start_id(container: str) -> str:
 class Container(Resource):
     """``container/web1``: the engine's container, created and started; its program waits at the gate.
 
-    ``name`` is the engine's name for it. ``image`` is as written, ``image_id`` what that is on the host. ``entrypoint``
+    ``name`` is the engine's name for it. ``image`` is as written; ``image_id`` is empty as long as the container
+    runs what the engine has by that name, and for an image from a file what the file has. ``entrypoint``
     and ``command`` empty: the image's own. ``network`` is WIRED, ``host`` or ``container:NAME`` with a container of the
     topology. ``mounts`` are ``TYPE:SOURCE:TARGET[:ro]`` (bind, volume), ``files`` the container's own files by their
     path inside. ``memory`` is in bytes, ``cpus`` in processors, ``limits`` the names of those that are set. ``ulimits``

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import IO, Any, Callable, Iterator, Mapping, Optional, Sequence
+from dataclasses import replace
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from netcompose.agent.runtimes import enginebody, gate
 from netcompose.agent.runtimes.engineapi import SOCKETS, EngineApi, side_by_side, socket_path
@@ -23,8 +24,8 @@ _PAUSE = 0.005
 _NOT_MODIFIED, _NOT_FOUND, _CONFLICT = 304, 404, 409
 _NOWHERE = "no container engine on this host: there is no socket at {}"
 
-#: Called with a sentence on how far it is.
-Progress = Callable[[str], None]
+#: Called with (bytes done, bytes in all or 0, what is being done).
+Progress = Callable[[int, int, str], None]
 
 
 def at_hand(runtime: str = "") -> Optional[Engine]:
@@ -60,6 +61,7 @@ class Engine:
 
     def __init__(self, path: str) -> None:
         self.api = EngineApi(path)
+        self._named: dict[str, str] = {}
         self.runtime = next((name for name, paths in SOCKETS.items() if path in paths), "docker")
 
     def close(self) -> None:
@@ -86,17 +88,13 @@ class Engine:
                 return None
             raise
 
-    def load(self, stream: IO[bytes]) -> str:
-        """Load an archive as ``docker save`` writes it; the id of the last image in it."""
+    def load(self, stream: Iterator[bytes]) -> str:
+        """Load an archive as ``docker save`` writes it; what the engine says that it loaded."""
         said = ""
         for event in self.api.lines("POST", "/images/load", {"quiet": True}, stream):
             _refuse_event(event)
             said = str(event.get("stream", "")).strip() or said
-        name = said.rpartition(": ")[2]
-        found = self.image_id(name) if name else None
-        if found is None:
-            raise EngineRefused("the engine loaded the archive and does not say as what: {}".format(said))
-        return found
+        return said.rpartition(": ")[2]
 
     def pull(self, reference: str, progress: Optional[Progress] = None) -> str:
         """Fetch an image; its id. ``EngineRefused`` with the engine's words if that fails."""
@@ -109,7 +107,9 @@ class Engine:
         for event in self.api.lines("POST", "/images/create", named):
             _refuse_event(event)
             if progress is not None and event.get("status"):
-                progress("{}: {} {}".format(reference, event["status"], event.get("progress", "")).strip())
+                detail = event.get("progressDetail") or {}
+                what = "{} {}".format(event["status"], event.get("id", "")).strip()
+                progress(detail.get("current") or 0, detail.get("total") or 0, what)
         found = self.image_id(reference)
         if found is None:
             raise EngineRefused("{} was pulled, and the engine does not have it".format(reference))
@@ -144,11 +144,18 @@ class Engine:
         resource = enginebody.live(inspected) if inspected is not None else None
         if inspected is None or resource is None:
             return None
-        live = Live(inspected, resource)
+        live = Live(inspected, self._with_image(inspected, resource))
         if resource.state == STARTED and not live.pid and gate.noted(topology, live.id) is None:
             # /run is empty: the host was started again, and what the container was wired with is gone.
             live.resource = _with_state(resource, NOT_STARTED)
         return live
+
+    def _with_image(self, inspected: Mapping[str, Any], resource: Container) -> Container:
+        """Without an image id if the container runs what has the image's name now."""
+        if resource.image not in self._named:
+            self._named[resource.image] = self.image_id(resource.image) or ""
+        same = self._named[resource.image] in ("", inspected["Image"])
+        return replace(resource, image_id="") if same else resource
 
     def inspect(self, id: str) -> Optional[dict[str, Any]]:
         """Everything that the engine says of a container, None if it has none of this id or name."""
@@ -178,8 +185,8 @@ class Engine:
             self.api.post("/containers/{}/rename".format(kept.id), name=resource.name)
             id = kept.id
         else:
-            image = self.api.get("/images/{}/json".format(resource.image_id))
-            body = enginebody.create(topology, resource, image.get("Config") or {})
+            image = self.api.get("/images/{}/json".format(resource.image_id or resource.image))
+            body = enginebody.create(topology, resource, image)
             id = self.api.post("/containers/create", body, name=resource.name)["Id"]
         self._start(topology, resource, id)
 
@@ -321,8 +328,6 @@ class Engine:
 
 
 def _with_state(resource: Container, state: str) -> Container:
-    from dataclasses import replace
-
     return replace(resource, state=state)
 
 

@@ -15,7 +15,7 @@ import json
 import os
 import socket
 import threading
-from typing import IO, Any, Iterator, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Iterator, Mapping, Optional, Sequence, TypeVar
 from urllib.parse import quote, urlencode
 
 from netcompose.errors import EngineRefused, HostLacks, NotPermitted
@@ -99,7 +99,7 @@ class EngineApi:
         return content or None
 
     def stream(
-        self, method: str, path: str, query: Mapping[str, Any], body: Optional[IO[bytes]] = None
+        self, method: str, path: str, query: Mapping[str, Any], body: Optional[Iterator[bytes]] = None
     ) -> Iterator[bytes]:
         """The answer in pieces, as they come, over a connection of its own; ``body`` is sent in chunks."""
         connection = _Connection(self.path, self._timeout)
@@ -117,7 +117,7 @@ class EngineApi:
             connection.close()
 
     def lines(
-        self, method: str, path: str, query: Mapping[str, Any], body: Optional[IO[bytes]] = None
+        self, method: str, path: str, query: Mapping[str, Any], body: Optional[Iterator[bytes]] = None
     ) -> Iterator[Data]:
         """A stream of JSON objects, one a line (progress of a pull, of a load)."""
         rest = b""
@@ -139,7 +139,7 @@ class EngineApi:
     ) -> http.client.HTTPResponse:
         target = quote(path) + ("?" + urlencode(_plain(query)) if query else "")
         headers = {}
-        if body is not None and not hasattr(body, "read"):
+        if isinstance(body, (dict, list)):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
         elif body is not None:
             headers = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}

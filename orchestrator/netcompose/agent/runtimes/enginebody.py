@@ -23,8 +23,8 @@ _NANO = 1_000_000_000
 
 
 def create(topology: str, resource: Container, image: Mapping[str, Any]) -> dict[str, Any]:
-    """The body. ``image`` is the image's configuration (its own entry point and command)."""
-    argv, words = _program(resource, image)
+    """The body. ``image`` is what the engine says of the image: its id, and its own entry point and command."""
+    argv, words = _program(resource, image.get("Config") or {})
     host: dict[str, Any] = {
         "NetworkMode": _network_mode(topology, resource.network),
         "RestartPolicy": _policy(resource.restart),
@@ -44,7 +44,7 @@ def create(topology: str, resource: Container, image: Mapping[str, Any]) -> dict
     for inside, path in sorted(resource.files.items()):
         host["Mounts"].append({"Type": "bind", "Source": path, "Target": inside})
     body: dict[str, Any] = {
-        "Image": resource.image_id,
+        "Image": image["Id"],
         "Entrypoint": argv,
         "Cmd": words,
         "Env": ["{}={}".format(key, value) for key, value in sorted(resource.environment.items())],

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Sequence
 
 from netcompose.agent.agent import Agent
-from netcompose.agent.kernel import rtnl
+from netcompose.agent.kernel import linkdump, rtnl
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.errors import KernelRefused
 from netcompose.planner.planner import make_plan
@@ -48,7 +48,7 @@ def _move(namespaces: Namespaces, topology: str, container: str, pid: int) -> No
         socket = namespaces.socket(name)
         target = os.open("/proc/{}/ns/net".format(pid), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for link in rtnl.links(socket):
+            for link in linkdump.links(socket):
                 if link.ifindex != 1:
                     socket.request(rtnl.change_link(rtnl.link_attributes(netns_fd=target), index=link.ifindex))
         finally:
