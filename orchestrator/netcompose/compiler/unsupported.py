@@ -92,15 +92,8 @@ def _containers(topology: Topology) -> Iterator[Finding]:
             yield from _files_of_host_mode(container)
 
 
-#: Keys for the engine that this version does not hand to it.
-_ENGINE_KEYS = ("env_file",)
-
-
 def _of_an_image(topology: Topology, container: Container) -> Iterator[Finding]:
     path = container.path
-    for key in _ENGINE_KEYS:
-        if key in container.engine:
-            yield (*path, key), f"{key!r} of a container", "leave it out"
     policy = container.engine.get("pull_policy", "never")
     if policy != "never":
         yield (*path, "pull_policy"), f"pull_policy: {policy}", "fetch the image before: docker pull"

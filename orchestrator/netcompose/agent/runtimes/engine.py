@@ -20,6 +20,8 @@ from netcompose.resources.container_engine import LABEL_TOPOLOGY, NOT_STARTED, S
 _GATE_WAIT = 20.0
 #: Seconds that a condition of ``depends_on`` is waited for.
 _CONDITION_WAIT = 300.0
+#: Seconds that one which is told to be unhealthy is given to get well.
+_UNWELL_WAIT = 10.0
 _PAUSE = 0.005
 _NOT_MODIFIED, _NOT_FOUND, _CONFLICT = 304, 404, 409
 _NOWHERE = "no container engine on this host: there is no socket at {}"
@@ -305,7 +307,8 @@ class Engine:
         from netcompose.resources.names import netns_name
 
         for other, condition in sorted(start.waits.items()):
-            end = time.monotonic() + _CONDITION_WAIT
+            begun = time.monotonic()
+            end = begun + _CONDITION_WAIT
             while True:
                 inspected = self.inspect(netns_name(topology, other))
                 state = inspected["State"] if inspected is not None else {}
@@ -315,7 +318,9 @@ class Engine:
                     break
                 if condition == "service_completed_successfully" and ended and state.get("ExitCode") == 0:
                     break
-                failed = health == "unhealthy" or not state or (ended and condition == "service_healthy")
+                # The engine asks for its health from its start on, also while it waits at the gate.
+                unwell = health == "unhealthy" and time.monotonic() > begun + _UNWELL_WAIT
+                failed = unwell or not state or (ended and condition == "service_healthy")
                 failed = failed or (ended and state.get("ExitCode") != 0)
                 if failed or time.monotonic() > end:
                     now = health or state.get("Status") or "gone"
