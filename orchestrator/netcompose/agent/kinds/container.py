@@ -76,7 +76,7 @@ class StartKind:
             noted = gate.noted(snapshot.topology, live.id) or {}
             wired = live.resource.network == WIRED
             through = bool(noted.get("netns")) and (not live.netns or noted["netns"] == live.netns)
-            start = Start(id=start_id(container), container=container)
+            start = Start(id=start_id(container), container=container, after=live.resource.ready)
             if noted.get("start"):
                 start = from_data(Start, noted["start"])
             found[start.id] = replace(

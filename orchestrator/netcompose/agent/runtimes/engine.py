@@ -236,6 +236,11 @@ class Engine:
                 )
 
         _raise_first(side_by_side(rename, resources), resources)
+        # What a killed run has set aside of the same containers goes with them.
+        names = {item.container for item in resources}
+        for live in self._set_aside(topology):
+            if live.resource.container in names:
+                gate.note_aside(topology, live.id, live.resource.container)
 
     def tidy(self, topology: str) -> None:
         """Remove what was set aside, with its anonymous volumes; forget containers that are not there any more."""
