@@ -147,9 +147,10 @@ class Engine:
         if inspected is None or resource is None:
             return None
         live = Live(inspected, self._with_image(inspected, resource))
-        if resource.state == STARTED and not live.pid and gate.noted(topology, live.id) is None:
-            # /run is empty: the host was started again, and what the container was wired with is gone.
-            live.resource = _with_state(resource, NOT_STARTED)
+        if resource.state == STARTED and not live.pid and not (gate.noted(topology, live.id) or {}).get("netns"):
+            # A run has stopped it, or /run is empty: the host was started again, and nothing that it was wired with is
+            # there.
+            live.resource = _with_state(live.resource, NOT_STARTED)
         return live
 
     def _with_image(self, inspected: Mapping[str, Any], resource: Container) -> Container:
@@ -221,6 +222,9 @@ class Engine:
     def put_aside(self, topology: str, resources: Sequence[Container]) -> None:
         """Stop containers and give up their names: a run that fails takes them back, one that is confirmed removes
         them."""
+        for item in resources:
+            if item.engine_id:
+                gate.note(topology, item.engine_id, item.container)
         self.stop([(item.engine_id or item.name, item.stop_grace_period) for item in resources])
 
         def rename(item: Container) -> None:
@@ -356,12 +360,13 @@ def _refuse_event(event: Mapping[str, Any]) -> None:
 
 
 def _raise_first(outcomes: Sequence[Optional[BaseException]], items: Sequence[Any]) -> None:
-    """Raise the first failure, with the object that it is about."""
+    """Raise the first failure, with the object that it is about: a resource, or a pair that begins with an id."""
     for outcome, item in zip(outcomes, items):
         if outcome is None:
             continue
         if isinstance(outcome, EngineRefused):
-            outcome.message = "{}: {}".format(getattr(item, "id", item), outcome.message)
+            what = item[0][:12] if isinstance(item, tuple) else item.id
+            outcome.message = "{}: {}".format(what, outcome.message)
             outcome.args = (outcome.message,)
         raise outcome
 
