@@ -159,6 +159,9 @@ class _Service:
 
     def container(self) -> dict[Any, Any]:
         """Every key, in the order of the source."""
+        if names.name(self.key) != self.key:
+            what = f"service {self.key} is {names.name(self.key)}"
+            self.made[self.reader.changed(self.path, what, "a name begins with a letter or digit")] = None
         for word, item in self.spec.items():
             at: Path = (*self.path, word)
             if word in _SAME:
@@ -174,7 +177,7 @@ class _Service:
                     self.leave(at, word, _WHY.get(word, "there is no such key here"))
         if "image" not in self.spec:
             self._no_image()
-        if "networks" not in self.spec and "network_mode" not in self.made:
+        if "networks" not in self.spec and not {"networks", "network_mode"} & set(self.made):
             self.join({"default": None}, self.path, implied="default")
         return self.made
 
@@ -204,7 +207,7 @@ class _Service:
                     made[self.reader.left_out(at, f"network {key}", "the file does not define it")] = None
                     continue
             made[name] = parts.attachment(self.reader, self.reader.mapping(value, at), at, single=self.count == 1)
-        aliases = [self.key] if self.count > 1 or names.name(self.key) != self.key else []
+        aliases = [self.key] if self.count > 1 and names.name(self.key) == self.key else []
         own = self.spec.get("container_name")
         if own and as_text(own) != self.key:
             aliases.append(as_text(own))
@@ -303,7 +306,11 @@ class _Service:
             if not others:
                 made.append(self.reader.left_out((*path, index), f"link {as_text(item)}", "that service is not there"))
             # By its own name a service is found anyhow.
-            made += [f"{other}:{alias}" for other in others if alias and alias != target] if others else []
+            if others and alias not in ("", target):
+                if len(others) > 1:
+                    what = f"link {as_text(item)}"
+                    made.append(self.reader.changed((*path, index), what, f"to the first container, {others[0]}"))
+                made.append(f"{others[0]}:{alias}")
         if made:
             self.made["links"] = made
 
