@@ -17,7 +17,7 @@ from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
 from netcompose.agent.protocol import SIDE_BY_SIDE
 from netcompose.agent.run import Progress, carry_out
-from netcompose.agent.runtimes import execution
+from netcompose.agent.runtimes import engineshow, execution, gate
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot, take
 from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, RollbackFailed
@@ -51,6 +51,11 @@ class Agent:
         if host:
             self._host = self._lock.host = host
 
+    @property
+    def namespaces(self) -> Namespaces:
+        """The named namespaces, with what is open of them."""
+        return self._namespaces
+
     def hello(self) -> dict[str, object]:
         """Who answers: version, Python, process, and its clock in seconds since the epoch."""
         return {
@@ -60,12 +65,14 @@ class Agent:
             "time": time.time(),
         }
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
         """The topology's resources on this host, the names that others hold, and the host's facts, those of the
-        interfaces among them that the topology has as ``parents``."""
+        interfaces among them that the topology has as ``parents``, and of the images that it has; with an empty name
+        among these the engine is looked at whatever is known of it."""
         try:
             snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
-            return self._observation(snapshot, parents)
+            snapshot.has_engine = snapshot.has_engine or bool(images)
+            return self._observation(snapshot, parents, images)
         except PermissionError as error:
             raise NotPermitted(
                 "host {}: no permission to read the network namespaces ({})".format(self._host, error.filename),
@@ -73,12 +80,12 @@ class Agent:
             ) from error
 
     @staticmethod
-    def _observation(snapshot: Snapshot, parents: Sequence[str]) -> Observation:
+    def _observation(snapshot: Snapshot, parents: Sequence[str], images: Sequence[str]) -> Observation:
         found: dict[str, Resource] = {}
         foreign: dict[str, str] = {}
         for kind in KINDS.values():
             kind.observe(snapshot, found, foreign)
-        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot, parents))
+        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot, parents, images))
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:
         """Which processes have these sockets, in words; asked only when a port is in use."""
@@ -145,7 +152,7 @@ class Agent:
         resources = [resource for change in changes for resource in (change.before, change.after) if resource]
         touched = {name for resource in resources for name in resource.concerns()}
         snapshot = take(self._namespaces, topology, rundir.known_containers(topology), touched)
-        carry_out(Context(topology, self._namespaces, snapshot, changes), changes, progress)
+        carry_out(Context(topology, self._namespaces, snapshot, changes, self._lock.descriptors), changes, progress)
 
     def _keep(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -205,7 +212,8 @@ class Agent:
 
     def states(self, topology: str) -> list[ContainerState]:
         """The state of every container's process."""
-        return [runtime.state(topology, container) for container in runtime.containers(topology)]
+        found = [runtime.state(topology, container) for container in runtime.containers(topology)]
+        return found + (engineshow.states(topology) if gate.used(topology) else [])
 
     def run(
         self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0
@@ -226,7 +234,7 @@ class Agent:
         self, topology: str, container: str, tail: Optional[int] = None, since: float = 0.0, timestamps: bool = False
     ) -> bytes:
         """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
-        return b"".join(runtime.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
+        return b"".join(execution.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
 
     def close(self) -> None:
         """End: an unconfirmed run is rolled back, the lock is given back; both by the watchdog, if one is armed."""

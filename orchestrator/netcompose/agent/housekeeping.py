@@ -8,6 +8,7 @@ import os
 from netcompose.agent import rundir
 from netcompose.agent.kernel import namespaces
 from netcompose.agent.kinds.file import NETNS_FILES
+from netcompose.agent.runtimes import engineshow, gate
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.resources.names import netns_name
 
@@ -16,6 +17,8 @@ _HOST_RECORD = os.path.join(rundir.ROOT, "host.json")
 
 def tidy(topology: str, known: namespaces.Namespaces) -> None:
     """Forget containers of which nothing is left, drop empty folders; after the last topology restore the host."""
+    if gate.used(topology):
+        engineshow.tidy(topology)
     for container in rundir.known_containers(topology):
         name = netns_name(topology, container)
         folder = os.path.join(NETNS_FILES, name)

@@ -13,6 +13,8 @@ from netcompose.agent import rundir
 from netcompose.errors import Locked, NotPermitted
 
 _PATH = os.path.join(rundir.ROOT, "lock")
+#: Seconds that the rest of a killed run (a helper that starts processes) is waited for, and between two tries.
+_PATIENCE, _PAUSE = 3.0, 0.01
 
 
 class HostLock:
@@ -31,7 +33,8 @@ class HostLock:
         """Take the lock, or raise ``Locked`` with the owner's name."""
         try:
             os.makedirs(rundir.ROOT, mode=0o700, exist_ok=True)
-            while not self._try(owner):
+            end = time.monotonic() + _PATIENCE
+            while not self._try(owner, patient=time.monotonic() < end):
                 pass
         except PermissionError as error:
             raise NotPermitted(
@@ -39,15 +42,18 @@ class HostLock:
                 hint="run as root (sudo netcompose ...), or `netcompose rehearse`, which needs no privileges",
             ) from error
 
-    def _try(self, owner: str) -> bool:
+    def _try(self, owner: str, *, patient: bool) -> bool:
         fd = os.open(_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = _read(fd)
+            holder, orphaned = _read(fd)
             os.close(fd)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
+            if orphaned and patient:
+                time.sleep(_PAUSE)
+                return False
             raise Locked(
                 "host {} is locked by {}".format(self.host, holder), hint="wait until that run is done, then try again"
             ) from None
@@ -87,10 +93,12 @@ class HostLock:
                 os.rmdir(rundir.ROOT)
 
 
-def _read(fd: int) -> str:
+def _read(fd: int) -> tuple[str, bool]:
+    """Who holds the lock, in words, and whether that process is gone: then only what it left behind still has it."""
     try:
         data = json.loads(os.pread(fd, 4096, 0))
         since = time.strftime("%H:%M:%S", time.localtime(data["since"]))
-        return "{} (process {}, since {})".format(data["owner"], data["pid"], since)
+        words = "{} (process {}, since {})".format(data["owner"], data["pid"], since)
+        return words, not os.path.exists("/proc/{}".format(data["pid"]))
     except (ValueError, KeyError, TypeError):
-        return "another run"
+        return "another run", False

@@ -196,4 +196,5 @@ def exec_target(topology: Topology, container: Container) -> ExecTarget:
         environment=container.environment,
         working_dir=container.working_dir or "/",
         user=container.user,
+        engine=netns_name(topology.name, container.name) if container.image else "",
     )

@@ -38,10 +38,17 @@ class Executor:
         self._connections = dict(sorted(connections.items()))
         self._reconnect = reconnect
 
-    def observe(self, topology: str, parents: Mapping[str, Sequence[str]] | None = None) -> dict[str, Observation]:
-        """Every host as it is; ``parents`` are, by host, the interfaces whose facts are wanted."""
-        wanted = parents or {}
-        return self._everywhere(lambda host, connection: connection.observe(topology, wanted.get(host, ())))
+    def observe(
+        self,
+        topology: str,
+        parents: Mapping[str, Sequence[str]] | None = None,
+        images: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Observation]:
+        """Every host as it is; ``parents`` and ``images`` are, by host, those whose facts are wanted."""
+        wanted, run = parents or {}, images or {}
+        return self._everywhere(
+            lambda host, connection: connection.observe(topology, wanted.get(host, ()), run.get(host, ()))
+        )
 
     def owners(self, inodes: Mapping[str, Sequence[int]]) -> dict[str, dict[int, str]]:
         """By host, which processes have the sockets that were asked for."""
@@ -147,6 +154,11 @@ class Executor:
     ) -> list[str]:
         """One sentence for each object that is not as planned, seen by observing again."""
         live = self._everywhere(lambda host, connection: connection.observe(plan.topology), work)
+        left: Sequence[Change] = ()
+        if desired is not None:
+            left = make_plan(plan.topology, {host: desired.get(host, {}) for host in live}, live).changes
+            if not left:
+                return []
         wrong = []
         for host, changes in work.items():
             for change in changes:
@@ -163,10 +175,7 @@ class Executor:
                         for item in differences(found, change.after)
                         if not item.difference.secret
                     ] or [f"{change.address} is not as planned"]
-        if not wrong and desired is not None:
-            left = make_plan(plan.topology, {host: desired.get(host, {}) for host in live}, live).changes
-            wrong = [f"{change.address} is not as it should be: {change.reason}" for change in left]
-        return wrong
+        return wrong or [f"{change.address} is not as it should be: {change.reason}" for change in left]
 
     def _take_back(self, run: ArmedRun | None, work: Mapping[str, list[Change]], error: BaseException) -> None:
         cause = error.message if isinstance(error, NetcomposeError) else str(error) or "interrupted"

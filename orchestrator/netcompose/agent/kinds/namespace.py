@@ -28,10 +28,12 @@ class NamespaceKind:
         for container, stack in snapshot.stacks.items():
             if container:
                 loopback = next(link for link in stack.links if link.ifindex == 1)
+                netns = netns_name(snapshot.topology, container)
                 found["namespace/" + container] = Namespace(
                     id="namespace/" + container,
                     container=container,
-                    netns=netns_name(snapshot.topology, container),
+                    netns=netns,
+                    of=_of(snapshot, container, netns) if snapshot.has_engine else "",
                     loopback_up=loopback.up,
                     sysctls=snapshot.sysctls(container, recorded.get(container, {})),
                 )
@@ -64,7 +66,12 @@ class NamespaceKind:
         context.need_netns_directory()
         # Before the name: if we are killed between name and namespace, this says that the name is ours.
         context.remember_container(resource.container)
-        if resource.joins:
+        if resource.of:
+            context.namespaces.adopt(
+                resource.netns, context.engine.pid(resource.netns), mark(context.topology, resource.id)
+            )
+            context.fresh_stack(resource.container)
+        elif resource.joins:
             context.namespaces.bind(resource.netns, context.netns(resource.joins))
         else:
             context.namespaces.create(resource.netns, mark(context.topology, resource.id))
@@ -91,6 +98,16 @@ class NamespaceKind:
         # its folder below /etc/netns.
         context.namespaces.delete(resource.netns)
         rundir.remove(_record(context.topology, resource.container))
+
+
+def _of(snapshot: Snapshot, container: str, netns: str) -> str:
+    """The engine's container whose namespace it is; with a word more if that one has another by now."""
+    live = snapshot.engine.own.get(container) if snapshot.engine is not None else None
+    if live is None or live.resource.network:
+        return ""
+    if live.netns and live.netns != snapshot.namespaces.inode(netns):
+        return live.resource.id + " before its last start"
+    return live.resource.id
 
 
 def _record(topology: str, container: str) -> str:

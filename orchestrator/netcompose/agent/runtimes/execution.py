@@ -8,8 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence
 
-from netcompose.agent.rundir import topology_dir
-from netcompose.agent.runtimes import records
+from netcompose.agent.rundir import container_dir
+from netcompose.agent.runtimes import gate, records
 from netcompose.agent.runtimes.helper import Helper, command_of, explain
 from netcompose.errors import NetcomposeError
 from netcompose.resources import ExecTarget
@@ -30,6 +30,11 @@ def run_captured(
     A command that a signal ended has 128 plus its number, as in a shell. Raises ``HostLacks`` and the like when it
     cannot run at all, and ``NetcomposeError`` when it takes longer than ``timeout`` seconds; it is killed then.
     """
+    if target.engine:
+        from netcompose.agent.runtimes import engineexec
+
+        with engineexec.engine() as engine:
+            return engineexec.run_captured(engine, target, argv, timeout)
     import subprocess
 
     helper, command = _spawn(
@@ -65,6 +70,11 @@ def run_captured(
 
 def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
     """Run a command on the caller's own stdin, stdout and stderr, a terminal or not; its exit status as above."""
+    if target.engine:
+        from netcompose.agent.runtimes import engineexec
+
+        with engineexec.engine() as engine, _keys_ignored():
+            return engineexec.attach(engine, target, argv)
     helper, command = _spawn(topology, target, argv)
     with _keys_ignored():
         failure = helper.failure()
@@ -72,6 +82,26 @@ def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
     if failure is not None:
         raise explain(target.container, command, failure)
     return status
+
+
+def logs(
+    topology: str,
+    container: str,
+    *,
+    tail: Optional[int] = None,
+    follow: bool = False,
+    since: float = 0.0,
+    timestamps: bool = False,
+) -> Iterator[bytes]:
+    """The output of a container's command, whoever runs it; see :func:`namespace.logs`."""
+    if not container.startswith("@") and gate.used(topology):
+        from netcompose.agent.runtimes import engineshow
+
+        if engineshow.has(topology, container):
+            return engineshow.logs(topology, container, tail=tail, since=since, timestamps=timestamps, follow=follow)
+    from netcompose.agent.runtimes import namespace
+
+    return namespace.logs(topology, container, tail=tail, follow=follow, since=since, timestamps=timestamps)
 
 
 def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any) -> tuple[Helper, dict[str, Any]]:
@@ -84,7 +114,7 @@ def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any)
         where="container {}: ".format(target.container),
         term=os.environ.get("TERM", "dumb"),
     )
-    recorded = records.read(topology_dir(topology, "containers", target.container), records.PROCESS)
+    recorded = records.read(container_dir(topology, target.container), records.PROCESS)
     running = recorded is not None and records.alive(recorded)
     request = {
         "mode": "exec",

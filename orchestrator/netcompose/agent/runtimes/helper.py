@@ -68,8 +68,9 @@ def _sources() -> list[tuple[str, str]]:
 class Helper:
     """A running helper with a request; :meth:`failures` collects its answers."""
 
-    def __init__(self, request: Mapping[str, Any], *, label: str, **popen: Any) -> None:
-        """Start it. ``label`` is what ps(1) shows; ``popen`` goes to ``subprocess.Popen`` (stdin, stdout, ...)."""
+    def __init__(self, request: Mapping[str, Any], *, label: str, keep: Sequence[int] = (), **popen: Any) -> None:
+        """Start it. ``label`` is what ps(1) shows, ``keep`` are descriptors that it holds until it ends; ``popen`` goes
+        to ``subprocess.Popen`` (stdin, stdout, ...)."""
         import subprocess
 
         if not sys.executable:
@@ -79,7 +80,7 @@ class Helper:
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _STUB, label, str(receive), str(report)],
-                pass_fds=(receive, report),
+                pass_fds=(receive, report, *keep),
                 **popen,
             )
         except OSError:

@@ -14,7 +14,7 @@ import os
 import select
 import signal
 import time
-from typing import Any, Iterator, Mapping, NoReturn, Optional
+from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence
 
 from netcompose.agent.kernel import syscalls
 from netcompose.agent.runtimes import inside, output, records
@@ -28,7 +28,9 @@ _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, sign
 def main(request: Mapping[str, Any], report: int) -> int:
     """Do what the agent asks (see helper.py): ``start`` containers or ``exec`` a command in one."""
     if request["mode"] == "start":
-        start_all(request["containers"], report)
+        for fd in request["keep"]:
+            os.set_inheritable(fd, False)
+        start_all(request["containers"], report, request["keep"])
         return 0
     return execute(request, report)
 
@@ -51,8 +53,11 @@ def _reporting(report: int, index: int) -> Iterator[None]:
         os._exit(1)
 
 
-def start_all(containers: list[dict[str, Any]], report: int) -> None:
-    """Start every container of a request and wait until each has a PID 1 or has failed."""
+def start_all(containers: list[dict[str, Any]], report: int, keep: Sequence[int]) -> None:
+    """Start every container of a request and wait until each has a PID 1 or has failed.
+
+    ``keep`` are descriptors that a container's processes hold only until its command runs.
+    """
     opened = {}
     for index, spec in enumerate(containers):
         try:
@@ -72,14 +77,16 @@ def start_all(containers: list[dict[str, Any]], report: int) -> None:
     for index in opened:
         pid = os.fork()
         if pid == 0:
-            _enter(containers[index], index, opened, report)
+            _enter(containers[index], index, opened, report, keep)
         children.append(pid)
     os.close(report)
     for pid in children:
         os.waitpid(pid, 0)
 
 
-def _enter(spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, int]], report: int) -> NoReturn:
+def _enter(
+    spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, int]], report: int, keep: Sequence[int]
+) -> NoReturn:
     """Take the container's namespaces, fork PID 1, write down who it is, and let it go."""
     with _reporting(report, index):
         directory, netns = opened[index]
@@ -100,7 +107,7 @@ def _enter(spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, 
             os.close(go)
             # Without the word the container is not on record: whoever should have written it is gone.
             if os.read(ready, 1):
-                _first_process(spec, index, directory, report)
+                _first_process(spec, index, directory, report, keep)
             os._exit(1)
         with inside.step("record"):
             records.write(directory, records.PROCESS, {**spec["record"], **records.identity(pid)})
@@ -108,7 +115,7 @@ def _enter(spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, 
     os._exit(0)
 
 
-def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: int) -> NoReturn:
+def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: int, keep: Sequence[int]) -> NoReturn:
     with _reporting(report, index):
         os.setsid()
         log = output.Writer(directory)
@@ -120,7 +127,11 @@ def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: 
         inside.set_hostname(spec["hostname"])
         supervisor = Supervisor(spec, directory, log)
         supervisor.start()
-    _tell(report, index)
+    for fd in keep:
+        os.close(fd)
+    # An agent that was killed in between leaves a container that runs, as it is on record.
+    with contextlib.suppress(BrokenPipeError):
+        _tell(report, index)
     os.close(report)
     try:
         supervisor.run()
