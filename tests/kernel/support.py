@@ -13,6 +13,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import forkserver
+
 from netcompose.transports.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,8 +66,12 @@ def cli(
     **options: Any,
 ) -> CompletedProcess[str]:
     """netcompose inside, which has to end with ``status`` (None: with any). No traceback, whatever was asked."""
-    where = [] if file is None else ["-f", str(file)]
-    done = host.run([*NETCOMPOSE, argv[0], *where, *argv[1:]], **options)
+    words = [argv[0], *([] if file is None else ["-f", str(file)]), *argv[1:]]
+    if isinstance(host, Sandbox):
+        done = forkserver.run(host, "-m", "netcompose", *words, **options)
+    else:
+        # A virtual machine.
+        done = host.run([*NETCOMPOSE, *words], **options)
     assert "Traceback" not in done.stderr, done.stderr
     assert status is None or done.returncode == status, (
         f"{argv} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"

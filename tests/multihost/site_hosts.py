@@ -23,6 +23,10 @@ from subprocess import DEVNULL, CompletedProcess
 from types import TracebackType
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
+
+import forkserver
+
 from netcompose.transports.sandbox import Sandbox
 
 #: The controller has .1, the hosts .11, .12, ...
@@ -124,6 +128,13 @@ class Host:
         return [line.split()[0] for line in lines if " python3 -I -S -c " in f" {line.split(None, 1)[1]}"]
 
 
+def _expected(done: CompletedProcess[str], status: int | None) -> CompletedProcess[str]:
+    assert status is None or done.returncode == status, (
+        f"{done.args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
+    return done
+
+
 class Site:
     """``count`` hosts (``server1``, ``server2``, ...) and a controller that may log in to all of them as root.
 
@@ -215,22 +226,25 @@ class Site:
 
     def run(self, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """A command on the controller, which has to end with ``status`` (None: with any), at home."""
-        env = {"HOME": str(self.home), "SSH_AUTH_SOCK": "", **options.pop("env", {})}
-        done = self.controller.run(argv, env=env, **options)
-        assert status is None or done.returncode == status, (
-            f"{argv} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-        )
-        return done
+        return _expected(self.controller.run(argv, env=self.environment(options.pop("env", None)), **options), status)
 
     def netcompose(self, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """The command line on the controller; no traceback, whatever is asked."""
-        done = self.run(*NETCOMPOSE, *argv, status=status, **options)
+        done = self._forked("-m", "netcompose", *argv, status=status, **options)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
     def python(self, code: str, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """Python on the controller, with the package."""
-        return self.run(sys.executable, "-c", textwrap.dedent(code), *argv, status=status, **options)
+        return self._forked("-c", textwrap.dedent(code), *argv, status=status, **options)
+
+    def _forked(self, *argv: str, status: int | None, **options: Any) -> CompletedProcess[str]:
+        done = forkserver.run(self.controller, *argv, **{**options, "env": self.environment(options.get("env"))})
+        return _expected(done, status)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Of what runs on the controller: its own home, no SSH agent."""
+        return {"HOME": str(self.home), "SSH_AUTH_SOCK": "", **(more or {})}
 
     def document(self, names: Iterable[str] = (), **more: str) -> str:
         """The ``hosts:`` of a topology for some of the hosts (all: none named), with more keys for each."""

@@ -72,6 +72,7 @@ class Agent:
         try:
             snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
             snapshot.has_engine = snapshot.has_engine or bool(images)
+            snapshot.told_by_facts = any(images)
             return self._observation(snapshot, parents, images)
         except PermissionError as error:
             raise NotPermitted(
@@ -157,7 +158,7 @@ class Agent:
     def _keep(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.before is not None:
-                self._before.setdefault(change.before.id, change.before)
+                self._before.setdefault(change.before.id, change.before.restorable())
                 if change.before.id != change.id:
                     self._renamed[change.before.id] = change.id
             self._before.setdefault(change.id, None)

@@ -17,8 +17,6 @@ _HOST_RECORD = os.path.join(rundir.ROOT, "host.json")
 
 def tidy(topology: str, known: namespaces.Namespaces) -> None:
     """Forget containers of which nothing is left, drop empty folders; after the last topology restore the host."""
-    if gate.used(topology):
-        engineshow.tidy(topology)
     for container in rundir.known_containers(topology):
         name = netns_name(topology, container)
         folder = os.path.join(NETNS_FILES, name)
@@ -29,6 +27,8 @@ def tidy(topology: str, known: namespaces.Namespaces) -> None:
         if not os.path.lexists(os.path.join(namespaces.NETNS_DIR, name)) and not os.path.lexists(folder):
             rundir.forget_container(topology, container)
     runtime.sweep(topology)
+    if gate.used(topology):
+        engineshow.tidy(topology)
     rundir.prune(topology)
     if rundir.topologies():
         return

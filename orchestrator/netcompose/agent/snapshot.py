@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Collection, Mapping, Optional
 from netcompose.agent.kernel import iptables, linkdump, rtnl, sysctl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
 from netcompose.agent.runtimes import gate
+from netcompose.errors import HostLacks
 from netcompose.resources.names import SHARED, doomed_group, group, host_interface_name, netns_name, owner_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Snapshot:
     owner of the stack that it shares; ``netns_taken`` maps names under ``/run/netns`` that are not this topology's
     to who has them; ``half_pinned`` are this topology's names with nothing behind them; ``by_index`` are the
     host's interfaces; ``known`` the containers that the run directory remembers; ``taken`` the interfaces
-    (container, index) that a kind has recognised; ``has_engine`` whether a container engine is worth a look."""
+    (container, index) that a kind has recognised; ``has_engine`` whether a container engine is worth a look,
+    ``told_by_facts`` that one which does not answer is told by the facts."""
 
     topology: str
     namespaces: Namespaces
@@ -52,6 +54,7 @@ class Snapshot:
     group: int = 0
     doomed: int = 0
     has_engine: bool = False
+    told_by_facts: bool = False
     _masters: dict[int, str] = field(default_factory=dict)
 
     @functools.cached_property
@@ -61,11 +64,18 @@ class Snapshot:
             return None
         from netcompose.agent.runtimes import engine
 
-        found = engine.at_hand()
-        if found is None:
-            return None
-        with contextlib.closing(found):
-            return found.view(self.topology)
+        try:
+            found = engine.at_hand()
+            if found is not None:
+                with contextlib.closing(found):
+                    return found.view(self.topology)
+        except HostLacks:
+            # Whether that matters is for the compiler to say, if it is asked: it knows the lines.
+            if not self.told_by_facts:
+                raise
+        if gate.known(self.topology) and not self.told_by_facts:
+            raise HostLacks(engine.lacking(), hint="start the engine: its containers of this topology are there still")
+        return None
 
     @functools.cached_property
     def docker(self) -> Mapping[str, iptables.Filter]:

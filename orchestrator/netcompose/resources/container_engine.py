@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Mapping
 
 from netcompose.resources.base import IN_PLACE, OBSERVED, REPLACE, Requirement, Resource, attribute
@@ -95,6 +95,9 @@ class Container(Resource):
         own = (Requirement(start_id(joined)),) if joined else ()
         return own + tuple(Requirement(id, order_only=True) for id in self.after)
 
+    def restorable(self) -> Resource:
+        return replace(self, state=STARTED)
+
     def claims(self) -> tuple[str, ...]:
         return ("engine:" + self.name,)
 
@@ -123,6 +126,9 @@ class Start(Resource):
     def requires(self) -> tuple[Requirement, ...]:
         own = (Requirement(container_id(self.container)),)
         return own + tuple(Requirement(id, order_only=True) for id in self.after)
+
+    def restorable(self) -> Resource:
+        return replace(self, through=True)
 
     def concerns(self) -> tuple[str, ...]:
         return (self.container,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Mapping
 
 from netcompose.resources.base import IN_PLACE, REPLACE, Requirement, Resource, attribute
@@ -34,6 +34,10 @@ class Namespace(Resource):
         if self.of:
             return (Requirement(self.of.partition(" ")[0]),)
         return (Requirement("namespace/" + self.joins),) if self.joins else ()
+
+    def restorable(self) -> Resource:
+        # The namespace of a container's last start but one is gone.
+        return replace(self, of=self.of.partition(" ")[0])
 
     def claims(self) -> tuple[str, ...]:
         return ("netns:" + self.netns,)

@@ -89,8 +89,17 @@ class NamespaceKind:
             yield Call(lambda: _set(context, desired, changed, dropped))
 
     def delete(self, context: Context, resource: Namespace) -> Iterator[Operation]:
-        """Unpin it and forget what was noted of it."""
+        """Unpin it and forget what was noted of it. The kernel ends it in its own time, so where another takes its
+        name, the interfaces in it go first: the other ends of cables have names that are wanted at once."""
+        if resource.of and "netns:" + resource.netns in context.taking:
+            yield Call(lambda: self._empty(context, resource))
         yield Call(lambda: self._delete(context, resource))
+
+    @staticmethod
+    def _empty(context: Context, resource: Namespace) -> None:
+        stack = context.snapshot.stacks.get(resource.container)
+        names = [link.name for link in stack.links if link.ifindex != 1] if stack is not None else []
+        context.namespaces.socket(resource.netns).send([rtnl.delete_link(name) for name in names])
 
     @staticmethod
     def _delete(context: Context, resource: Namespace) -> None:
