@@ -14,30 +14,11 @@ from netcompose.topology.scalars import as_text
 from netcompose.topology.source import Path
 
 #: Keys with the same name and meaning on both sides, taken as they are.
-_SAME = frozenset(
-    [
-        "image",
-        "command",
-        "entrypoint",
-        "user",
-        "working_dir",
-        "hostname",
-        "domainname",
-        "cap_add",
-        "cap_drop",
-        "privileged",
-        "read_only",
-        "init",
-        "tty",
-        "stop_signal",
-        "stop_grace_period",
-        "runtime",
-        "dns",
-        "dns_search",
-        "dns_opt",
-        "tmpfs",
-    ]
-)
+_SAME = frozenset((
+    "image", "command", "entrypoint", "user", "working_dir", "hostname", "domainname", "cap_add", "cap_drop",
+    "privileged", "read_only", "init", "tty", "stop_signal", "stop_grace_period", "runtime", "dns", "dns_search",
+    "dns_opt", "tmpfs",
+))  # fmt: skip
 
 #: Why a key has no counterpart.
 _WHY = {
@@ -103,15 +84,6 @@ class Project:
         count = self.replicas(key)
         return [names.name(key)] if count == 1 else [f"{names.name(key)}-{n}" for n in range(1, count + 1)]
 
-    def volume(self, key: str) -> str:
-        """The real name of a named volume."""
-        spec = self.volumes.get(key)
-        if not isinstance(spec, dict):
-            return key
-        external = spec.get("external")
-        inner = external.get("name") if isinstance(external, dict) else None
-        return as_text(inner or spec.get("name") or key)
-
     def volume_notes(self) -> Iterator[Note]:
         """What is to be said of the section of volumes."""
         for key, value in self.volumes.items():
@@ -120,10 +92,9 @@ class Project:
             extra = ", ".join(word for word in spec if word not in ("external", "name"))
             if extra:
                 yield self.reader.left_out(path, f"{extra} of volume {key}", "the engine makes volumes as it does")
-            if not spec.get("external") and not spec.get("name"):
-                yield self.reader.changed(
-                    path, f"volume {key}", f"the engine has it as {key}; Compose calls it {self.name}_{key}"
-                )
+            if spec.get("external") or spec.get("name"):
+                why = f"it is TOPOLOGY_{key} in the engine; one of another name is not taken"
+                yield self.reader.changed(path, f"volume {key}", why)
 
 
 def service(project: Project, key: str, spec: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -275,7 +246,7 @@ class _Service:
     def volumes(self, value: Any, path: Path) -> None:
         made: list[Any] = []
         for index, item in enumerate(self.reader.listed(value, path)):
-            made += parts.volume(self.reader, item, (*path, index), self.project.volume, self.project.folder)
+            made += parts.volume(self.reader, item, (*path, index), self.project.folder)
         self.made["volumes"] = made
 
     def depends_on(self, value: Any, path: Path) -> None:
