@@ -129,21 +129,21 @@ def environment(reader: Reader, value: Any, path: Path) -> Any:
     return made
 
 
-def volume(reader: Reader, value: Any, path: Path, real: Callable[[str], str], folder: str) -> list[Any]:
-    """A mount; ``real`` gives a named volume's name in the engine."""
+def volume(reader: Reader, value: Any, path: Path, folder: str) -> list[Any]:
+    """A mount; the path of one is relative to the source, and written as one that leads there."""
     if not isinstance(value, dict):
         text = as_text(value)
         source, colon, rest = text.partition(":")
         if not colon:
             return [text]
-        return [f"{_source(source, real, folder)}:{rest}"]
+        return [f"{_source(source, folder)}:{rest}"]
     kind = value.get("type", "volume")
     if kind not in ("bind", "volume", "tmpfs"):
         return [reader.left_out(path, f"volume of type {as_text(kind)}", "it is one of bind, volume, tmpfs")]
     made: dict[Any, Any] = {"type": kind}
     for word, item in value.items():
         if word == "source" and item is not None:
-            made[word] = _source(as_text(item), real, folder, bind=kind == "bind")
+            made[word] = _source(as_text(item), folder, bind=kind == "bind")
         elif word == "target":
             made[word] = as_text(item)
         elif word == "read_only":
@@ -155,10 +155,8 @@ def volume(reader: Reader, value: Any, path: Path, real: Callable[[str], str], f
     return [made]
 
 
-def _source(text: str, real: Callable[[str], str], folder: str, *, bind: bool = False) -> str:
-    if bind or text.startswith((".", "/", "~")):
-        return names.beside(text, folder)
-    return real(text)
+def _source(text: str, folder: str, *, bind: bool = False) -> str:
+    return names.beside(text, folder) if bind or text.startswith((".", "/", "~")) else text
 
 
 def healthcheck(reader: Reader, value: Any, path: Path) -> dict[Any, Any]:

@@ -14,30 +14,11 @@ from netcompose.topology.scalars import as_text
 from netcompose.topology.source import Path
 
 #: Keys with the same name and meaning on both sides, taken as they are.
-_SAME = frozenset(
-    [
-        "image",
-        "command",
-        "entrypoint",
-        "user",
-        "working_dir",
-        "hostname",
-        "domainname",
-        "cap_add",
-        "cap_drop",
-        "privileged",
-        "read_only",
-        "init",
-        "tty",
-        "stop_signal",
-        "stop_grace_period",
-        "runtime",
-        "dns",
-        "dns_search",
-        "dns_opt",
-        "tmpfs",
-    ]
-)
+_SAME = frozenset((
+    "image", "command", "entrypoint", "user", "working_dir", "hostname", "domainname", "cap_add", "cap_drop",
+    "privileged", "read_only", "init", "tty", "stop_signal", "stop_grace_period", "runtime", "dns", "dns_search",
+    "dns_opt", "tmpfs",
+))  # fmt: skip
 
 #: Why a key has no counterpart.
 _WHY = {
@@ -103,15 +84,6 @@ class Project:
         count = self.replicas(key)
         return [names.name(key)] if count == 1 else [f"{names.name(key)}-{n}" for n in range(1, count + 1)]
 
-    def volume(self, key: str) -> str:
-        """The real name of a named volume."""
-        spec = self.volumes.get(key)
-        if not isinstance(spec, dict):
-            return key
-        external = spec.get("external")
-        inner = external.get("name") if isinstance(external, dict) else None
-        return as_text(inner or spec.get("name") or key)
-
     def volume_notes(self) -> Iterator[Note]:
         """What is to be said of the section of volumes."""
         for key, value in self.volumes.items():
@@ -120,10 +92,9 @@ class Project:
             extra = ", ".join(word for word in spec if word not in ("external", "name"))
             if extra:
                 yield self.reader.left_out(path, f"{extra} of volume {key}", "the engine makes volumes as it does")
-            if not spec.get("external") and not spec.get("name"):
-                yield self.reader.changed(
-                    path, f"volume {key}", f"the engine has it as {key}; Compose calls it {self.name}_{key}"
-                )
+            if spec.get("external") or spec.get("name"):
+                why = f"it is TOPOLOGY_{key} in the engine; one of another name is not taken"
+                yield self.reader.changed(path, f"volume {key}", why)
 
 
 def service(project: Project, key: str, spec: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -159,6 +130,9 @@ class _Service:
 
     def container(self) -> dict[Any, Any]:
         """Every key, in the order of the source."""
+        if names.name(self.key) != self.key:
+            what = f"service {self.key} is {names.name(self.key)}"
+            self.made[self.reader.changed(self.path, what, "a name begins with a letter or digit")] = None
         for word, item in self.spec.items():
             at: Path = (*self.path, word)
             if word in _SAME:
@@ -174,7 +148,7 @@ class _Service:
                     self.leave(at, word, _WHY.get(word, "there is no such key here"))
         if "image" not in self.spec:
             self._no_image()
-        if "networks" not in self.spec and "network_mode" not in self.made:
+        if "networks" not in self.spec and not {"networks", "network_mode"} & set(self.made):
             self.join({"default": None}, self.path, implied="default")
         return self.made
 
@@ -204,7 +178,7 @@ class _Service:
                     made[self.reader.left_out(at, f"network {key}", "the file does not define it")] = None
                     continue
             made[name] = parts.attachment(self.reader, self.reader.mapping(value, at), at, single=self.count == 1)
-        aliases = [self.key] if self.count > 1 or names.name(self.key) != self.key else []
+        aliases = [self.key] if self.count > 1 and names.name(self.key) == self.key else []
         own = self.spec.get("container_name")
         if own and as_text(own) != self.key:
             aliases.append(as_text(own))
@@ -272,7 +246,7 @@ class _Service:
     def volumes(self, value: Any, path: Path) -> None:
         made: list[Any] = []
         for index, item in enumerate(self.reader.listed(value, path)):
-            made += parts.volume(self.reader, item, (*path, index), self.project.volume, self.project.folder)
+            made += parts.volume(self.reader, item, (*path, index), self.project.folder)
         self.made["volumes"] = made
 
     def depends_on(self, value: Any, path: Path) -> None:
@@ -303,7 +277,11 @@ class _Service:
             if not others:
                 made.append(self.reader.left_out((*path, index), f"link {as_text(item)}", "that service is not there"))
             # By its own name a service is found anyhow.
-            made += [f"{other}:{alias}" for other in others if alias and alias != target] if others else []
+            if others and alias not in ("", target):
+                if len(others) > 1:
+                    what = f"link {as_text(item)}"
+                    made.append(self.reader.changed((*path, index), what, f"to the first container, {others[0]}"))
+                made.append(f"{others[0]}:{alias}")
         if made:
             self.made["links"] = made
 

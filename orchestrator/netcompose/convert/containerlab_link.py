@@ -127,6 +127,13 @@ class Links:
             [*end.addresses, *(as_text(items[side]) for items in listed if items and len(items) > side and items[side])]
             for side, end in enumerate(ends)
         ]
+        if all(addresses):
+            both = {":" in text for text in addresses[0]} & {":" in text for text in addresses[1]}
+            for side, own in enumerate(addresses):
+                for text in [text for text in own if (":" in text) not in both]:
+                    what = f"address {text} of {ends[side].node}"
+                    notes.append(self._reader.left_out(path, what, "the other end has none of its family"))
+                    own.remove(text)
         if any(addresses):
             made["addresses"] = [own[0] if len(own) == 1 else (own or None) for own in addresses]
         if any(end.mac for end in ends):

@@ -166,9 +166,7 @@ class _Container:
             else:
                 self._leave(path, key, _WHY.get(key, "there is no such key here"))
         if "image" not in self._made:
-            self._leave(
-                self._nodes.path(self._node), "image", "the node has none; write one, or a native container it is"
-            )
+            self._leave(self._nodes.path(self._node), "image", "the node has none: written as a native container")
             for key in _ENGINE:
                 self._made.pop(key, None)
         else:

@@ -9,8 +9,8 @@ from typing import Any
 from netcompose.convert.tree import Note, Tree, plain, replace_by_note
 from netcompose.convert.writer import write
 from netcompose.errors import TopologyError
-from netcompose.topology.load import load_text
-from netcompose.topology.source import Path, Problem, Source
+from netcompose.topology.load import from_document
+from netcompose.topology.source import Problem, Source
 from netcompose.topology.words import where
 from netcompose.topology.yamltree import Document, SourceText
 
@@ -75,22 +75,21 @@ def _valid(tree: Tree, source: Source, format: str) -> str:
     """The text, after what the language does not allow (a wrong address, a network of one's own twice) is taken out."""
     for _ in range(_MOST):
         try:
-            load_text(write(plain(tree.value)))
+            from_document(Document(SourceText("topology.yaml", write(plain(tree.value), template=False))))
             return write(tree.value, _head(source, format, len(_in_order(tree.findings))))
         except TopologyError as error:
             problem = error.problems[0]
         place = tree.origin(problem.path)
-        note = Note(f"left out: {where(problem.path[2:]) or 'this'}: {problem.message}")
+        note = Note("")
         taken = replace_by_note(tree.value, problem.path, note)
         if not taken:
             raise TopologyError([source.problem(problem.message, (), hint=problem.hint)])
-        said = source.problem(f"left out: {_shown(taken)}: {problem.message}", place, hint=problem.hint, key=True)
+        what = where(taken[2:]) or str(taken[-1])
+        said = source.problem(f"left out: {what}: {problem.message}", place, hint=problem.hint, key=True)
+        line = f" (line {said.position.line})" if said.position else ""
+        note.text = f"left out: {what}{line}: {problem.message}"
         tree.findings.append(said)
     raise TopologyError([source.problem("more is wrong with this file than can be left out", ())])
-
-
-def _shown(path: Path) -> str:
-    return where(path[2:]) or str(path[-1])
 
 
 def _head(source: Source, format: str, findings: int) -> str:

@@ -6,7 +6,6 @@ one of these, it is written so that the template gives it back.
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from typing import Any
@@ -20,12 +19,12 @@ _PLAIN = re.compile(
     r"[A-Za-z0-9_./][A-Za-z0-9_./@+=~-]*( [A-Za-z0-9_./@+=~-]+)*|[A-Za-z./][A-Za-z0-9_./@:-]*[A-Za-z0-9_./-]"
 )
 #: Words that YAML 1.1 takes for something else; a reader may, too.
-_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"])
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 _TEMPLATE = re.compile(r"\{([{%#])")
 
 
-def write(tree: dict[Any, Any], head: str = "") -> str:
-    """The text of a file; ``head`` stands above it as a comment."""
+def write(tree: dict[Any, Any], head: str = "", *, template: bool = True) -> str:
+    """The text of a file; ``head`` stands above it as a comment. Without ``template`` it is no template's text."""
     lines: list[str] = []
     for line in head.splitlines():
         lines.append(f"# {line}".rstrip())
@@ -35,11 +34,8 @@ def write(tree: dict[Any, Any], head: str = "") -> str:
         if index and not isinstance(key, Note) and isinstance(value, dict | list):
             lines.append("")
         _entry(lines, key, value, (), 0)
-    return "".join(f"{_escaped(line)}\n" for line in lines)
-
-
-def _escaped(line: str) -> str:
-    return _TEMPLATE.sub(r"{{ '{\1' }}", line)
+    text = "".join(f"{line}\n" for line in lines)
+    return _TEMPLATE.sub(r"{{ '{\1' }}", text) if template else text
 
 
 def _entry(lines: list[str], key: Any, value: Any, path: tuple[str, ...], indent: int) -> None:
@@ -87,7 +83,7 @@ def _block(lines: list[str], value: Any, path: tuple[str, ...], indent: int) -> 
 
 def _comment(note: Note, indent: int) -> list[str]:
     space = " " * indent
-    text = " ".join(note.text.split())
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(note.text.split()))
     return textwrap.wrap(
         text, _WIDTH, initial_indent=f"{space}# ", subsequent_indent=f"{space}#   ", break_long_words=False,
         break_on_hyphens=False,
@@ -129,9 +125,20 @@ def _scalar(value: Any) -> str:
         return as_text(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and isinstance(plain_scalar(value), str):
         return value
-    if value.isprintable():
-        return json.dumps(value, ensure_ascii=False)
-    return json.dumps(value)
+    return '"' + "".join(map(_character, value)) + '"'
+
+
+def _character(character: str) -> str:
+    """A character between double quotes (YAML 1.2, section 5.7)."""
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    number = ord(character)
+    short = {9: "\\t", 10: "\\n", 13: "\\r"}.get(number)
+    return short or (
+        f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
+    )
 
 
 def _is_block_text(value: str) -> bool:
