@@ -17,7 +17,7 @@ from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
 from netcompose.agent.protocol import SIDE_BY_SIDE, Peer
 from netcompose.agent.run import Progress, carry_out
-from netcompose.agent.runtimes import execution
+from netcompose.agent.runtimes import engineshow, execution, gate
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot, take
 from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, RollbackFailed
@@ -51,6 +51,11 @@ class Agent:
         if host:
             self._host = self._lock.host = host
 
+    @property
+    def namespaces(self) -> Namespaces:
+        """The named namespaces, with what is open of them."""
+        return self._namespaces
+
     def hello(self) -> dict[str, object]:
         """Who answers: version, Python, process, and its clock in seconds since the epoch."""
         return {
@@ -60,12 +65,15 @@ class Agent:
             "time": time.time(),
         }
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
         """The topology's resources on this host, the names that others hold, and the host's facts, those of the
-        interfaces among them that the topology has as ``parents``."""
+        interfaces among them that the topology has as ``parents``, and of the images that it has; with an empty name
+        among these the engine is looked at whatever is known of it."""
         try:
             snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
-            return self._observation(snapshot, parents)
+            snapshot.has_engine = snapshot.has_engine or bool(images)
+            snapshot.told_by_facts = any(images)
+            return self._observation(snapshot, parents, images)
         except PermissionError as error:
             raise NotPermitted(
                 "host {}: no permission to read the network namespaces ({})".format(self._host, error.filename),
@@ -73,12 +81,12 @@ class Agent:
             ) from error
 
     @staticmethod
-    def _observation(snapshot: Snapshot, parents: Sequence[str]) -> Observation:
+    def _observation(snapshot: Snapshot, parents: Sequence[str], images: Sequence[str]) -> Observation:
         found: dict[str, Resource] = {}
         foreign: dict[str, str] = {}
         for kind in KINDS.values():
             kind.observe(snapshot, found, foreign)
-        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot, parents))
+        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot, parents, images))
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:
         """Which processes have these sockets, in words; asked only when a port is in use."""
@@ -150,7 +158,7 @@ class Agent:
     def _keep(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.before is not None:
-                self._before.setdefault(change.before.id, change.before)
+                self._before.setdefault(change.before.id, change.before.restorable())
                 if change.before.id != change.id:
                     self._renamed[change.before.id] = change.id
             self._before.setdefault(change.id, None)
@@ -205,7 +213,8 @@ class Agent:
 
     def states(self, topology: str) -> list[ContainerState]:
         """The state of every container's process."""
-        return [runtime.state(topology, container) for container in runtime.containers(topology)]
+        found = [runtime.state(topology, container) for container in runtime.containers(topology)]
+        return found + (engineshow.states(topology) if gate.used(topology) else [])
 
     def run(
         self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0
@@ -239,7 +248,7 @@ class Agent:
         self, topology: str, container: str, tail: Optional[int] = None, since: float = 0.0, timestamps: bool = False
     ) -> bytes:
         """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
-        return b"".join(runtime.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
+        return b"".join(execution.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
 
     def close(self) -> None:
         """End: an unconfirmed run is rolled back, the lock is given back; both by the watchdog, if one is armed."""

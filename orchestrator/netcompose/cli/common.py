@@ -35,17 +35,22 @@ def output_of(args: argparse.Namespace, *formats: str) -> str:
     return str(args.output)
 
 
-def load_topology(args: argparse.Namespace) -> Topology:
-    """The topology of the command line, loaded and checked."""
-    from netcompose.topology.load import load
-
+def variables_of(args: argparse.Namespace) -> dict[str, str]:
+    """The variables of ``--var``."""
     variables = {}
     for item in args.var:
         key, separator, value = item.partition("=")
         if not separator or not key:
             raise UsageError(f"--var {item!r} is not of the form K=V", hint="for example: --var spines=4")
         variables[key] = value
-    topology = load(file_of(args), variables=variables, vars_files=args.vars_file, hosts_file=args.hosts_file)
+    return variables
+
+
+def load_topology(args: argparse.Namespace) -> Topology:
+    """The topology of the command line, loaded and checked."""
+    from netcompose.topology.load import load
+
+    topology = load(file_of(args), variables=variables_of(args), vars_files=args.vars_file, hosts_file=args.hosts_file)
     for name in args.host:
         if name not in topology.hosts:
             raise UsageError(
@@ -191,4 +196,5 @@ def exec_target(topology: Topology, container: Container) -> ExecTarget:
         environment=container.environment,
         working_dir=container.working_dir or "/",
         user=container.user,
+        engine=netns_name(topology.name, container.name) if container.image else "",
     )

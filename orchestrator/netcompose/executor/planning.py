@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from netcompose.compiler.compile import compile_topology
+from netcompose.compiler.images import images_by_host
 from netcompose.compiler.parents import parents_by_host
 from netcompose.errors import TopologyError
 from netcompose.planner.planner import make_plan
@@ -31,7 +32,7 @@ class Planned:
 
 def make(executor: Executor, topology: Topology) -> Planned:
     """Observe, compile and plan. Raises ``TopologyError`` for what compiler and hosts find wrong with the file."""
-    live = executor.observe(topology.name, parents_by_host(topology))
+    live = executor.observe(topology.name, parents_by_host(topology), images_by_host(topology))
     desired = compile_topology(topology, live)
     contested = {host: inodes for host, inodes in desired.contested.items() if inodes}
     if contested:

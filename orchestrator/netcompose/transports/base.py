@@ -25,8 +25,9 @@ class Connection(Protocol):
     def features(self, names: Sequence[str] = ()) -> dict[str, str]:
         """What the host's kernel and programs can do: feature -> empty, or why not; all, or those of ``names``."""
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
-        """The host as it is, as far as it concerns this topology, with the facts of these interfaces."""
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
+        """The host as it is, as far as it concerns this topology, with the facts of these interfaces and images (an
+        empty name among them: look at the engine in any case)."""
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:
         """Which processes have these sockets, in words."""

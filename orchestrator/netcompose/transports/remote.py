@@ -131,9 +131,10 @@ class RemoteAgent:
         """What the host can do: feature -> empty, or why not; all, or those of ``names``."""
         return dict(self._call("features", {"names": list(names)} if names else {}))
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
-        """The host as it is, as far as it concerns this topology, with the facts of these interfaces."""
-        data = self._call("observe", {"topology": topology, **({"parents": list(parents)} if parents else {})})
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
+        """The host as it is, as far as it concerns this topology, with the facts of these interfaces and images."""
+        asked = {"parents": list(parents), "images": list(images)}
+        data = self._call("observe", {"topology": topology, **{key: names for key, names in asked.items() if names}})
         try:
             return observation_from_data(data)
         except ValueError as error:

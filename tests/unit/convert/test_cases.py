@@ -1,0 +1,65 @@
+"""Files of other tools and what becomes of them, word for word: ``cases/NAME.compose.yml`` or ``NAME.clab.yml``, beside it
+the topology in ``NAME.*.yaml`` and the findings in ``NAME.*.txt``; ``refusals/`` has what cannot be converted.
+
+``NETCOMPOSE_WRITE_GOLDEN=1 pytest`` writes the texts anew; read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from netcompose.compiler.compile import compile_topology
+from netcompose.convert.convert import convert
+from netcompose.errors import TopologyError
+from netcompose.resources import HostFacts, Observation
+from netcompose.topology.load import load_text
+from netcompose.topology.yamltree import read_file
+
+HERE = Path(__file__).parent
+CASES = sorted((HERE / "cases").glob("*.yml"))
+REFUSALS = sorted((HERE / "refusals").glob("*.yml"))
+VARIABLES = {"GIVEN": "value", "EMPTY": ""}
+
+
+def golden(file: Path, text: str) -> None:
+    if os.environ.get("NETCOMPOSE_WRITE_GOLDEN"):
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: file.stem)
+def test_case(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    made = convert(read_file(file.name), variables=VARIABLES)
+    assert made.format == ("compose" if ".compose." in file.name else "containerlab")
+    golden(file.with_suffix(".txt"), "".join(f"{found.position}: {found.message}\n" for found in made.findings))
+    golden(file.with_suffix(".yaml"), made.text)
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: file.stem)
+def test_every_result_is_valid_and_compiles(file: Path) -> None:
+    topology = load_text(convert(read_file(str(file)), variables=VARIABLES).text)
+    assert topology.containers
+    facts = HostFacts(interfaces=("lo", "eth1", "enp0s3"), interface_addresses={"eth1": ("10.99.0.1/24",)})
+    # What this version cannot do is said by the commands; what is made of the rest has its addresses and names.
+    desired = compile_topology(topology, {host: Observation(facts=facts) for host in topology.hosts})
+    assert [problem for problem in desired.problems if "not supported yet" not in problem.message] == []
+    assert any(desired.resources.values())
+
+
+@pytest.mark.parametrize("file", REFUSALS, ids=lambda file: file.stem)
+def test_refusal(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(TopologyError) as caught:
+        convert(read_file(file.name))
+    golden(file.with_suffix(".txt"), "".join(f"{p.position}: {p.message} / {p.hint}\n" for p in caught.value.problems))
+
+
+def test_every_text_has_its_file() -> None:
+    for folder in ("cases", "refusals"):
+        sources = {file.stem for file in (HERE / folder).glob("*.yml")}
+        for suffix in (".txt", ".yaml") if folder == "cases" else (".txt",):
+            assert {file.stem for file in (HERE / folder).glob(f"*{suffix}")} == sources
