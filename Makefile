@@ -38,7 +38,9 @@ types: $(VENV)/ready
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/ready          ## the published comparison; needs root
-	@tools/need ip:iproute2 ss:iproute2 ping:iputils-ping nsenter:util-linux nft:nftables iperf3:iperf3
+	@tools/need ip:iproute2 ss:iproute2 ping:iputils-ping nsenter:util-linux nft:nftables iperf3:iperf3 \
+		sshd:openssh-server ssh:openssh-client
+	$(PY) -m pip install -q --disable-pip-version-check -e '.[bench]'
 	$(RUN) $(PY) -m benchmarks
 
 $(VENV)/ready: pyproject.toml

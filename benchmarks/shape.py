@@ -68,6 +68,45 @@ def many_networks(networks: int, *, each: int = PER_NETWORK, protocols: Sequence
     return "\n".join(lines) + "\n"
 
 
+def many_hosts(hosts: int, each: int, overlay: int, *, first_masquerades: bool = True) -> str:
+    """The YAML of ``each`` containers on each of ``hosts`` hosts. All of ``overlay`` neighbouring hosts are on one
+    overlay network; the first of a host is on a bridge of the host's own as well and publishes a port; every second
+    container has a cable to the next, which leaves the host where they are on different ones. ``first_masquerades`` is
+    one attribute that can differ."""
+    overlays = -(-hosts // overlay)
+    # Room for a thousand containers each, or for sixty thousand on the only one.
+    rooms = ["10.0.0.0/16"] if overlays == 1 else [f"10.{n // 64}.{n % 64 * 4}.0/22" for n in range(overlays)]
+    lines = [f"name: {NAME}", "hosts:"]
+    lines += [f"  h{host}: {{address: 172.16.{host // 250}.{host % 250 + 1}}}" for host in range(hosts)]
+    lines.append("networks:")
+    lines += [f"  over{number}: {{driver: overlay, subnets: [{room}]}}" for number, room in enumerate(rooms)]
+    for host in range(hosts):
+        more = ", masquerade: false" if host == 0 and not first_masquerades else ""
+        lines.append(f"  out{host}: {{subnets: [192.168.0.0/24]{more}}}")
+    lines.append("containers:")
+    for number in range(hosts * each):
+        host, place = divmod(number, each)
+        own = f', out{host}], ports: ["8080:80"' if place == 0 else ""
+        lines.append(f"  c{number}: {{host: h{host}, networks: [over{host // overlay}{own}]}}")
+    lines.append("links:")
+    for number in range(1, hosts * each - 1, 2):
+        lines.append(f'  - {{endpoints: ["c{number}:eth7", "c{number + 1}:eth7"]}}')
+    return "\n".join(lines) + "\n"
+
+
+def on_hosts(hosts: int, each: int, *, mac_of_first: str = "") -> str:
+    """The YAML, without its ``hosts:``, of ``each`` containers on each of the hosts server1, server2, ..., on a bridge
+    of the host's own. ``mac_of_first`` gives the very first container this MAC address."""
+    lines = [f"name: {NAME}", "networks:"]
+    lines += [f"  net{number}: {{subnets: [{prefix(number)}.0/24]}}" for number in range(hosts)]
+    lines.append("containers:")
+    for number in range(hosts * each):
+        host = number // each
+        joined = f'{{net{host}: {{mac_address: "{mac_of_first}"}}}}' if mac_of_first and not number else f"[net{host}]"
+        lines.append(f"  c{number}: {{host: server{host + 1}, networks: {joined}}}")
+    return "\n".join(lines) + "\n"
+
+
 def one_line_summary() -> str:
     """For the head of the report."""
     return f"containers on bridges, {PER_BRIDGE} on each, with a cable between each pair of containers"

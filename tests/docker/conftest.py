@@ -62,6 +62,6 @@ def image_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine on a throw-away host of its own, with images, which netcompose finds by the engine's own variable."""
     need_docker()
     monkeypatch.setenv("DOCKER_HOST", SOCKET)
-    with Sandbox("server4") as sandbox, Engine(sandbox) as running:
+    with Sandbox("server4") as sandbox, Engine(sandbox, "--bridge", "none") as running:
         make_images(running)
         yield running

@@ -44,8 +44,10 @@ def need_docker() -> None:
 class Engine:
     """``dockerd`` in ``host``: a context manager. Images come from no registry: a container has the host's /usr."""
 
-    def __init__(self, host: Sandbox) -> None:
+    def __init__(self, host: Sandbox, *options: str) -> None:
+        """``options`` are more of the daemon's own."""
         self.host = host
+        self.options = options
         self.cgroup = f"netcompose-test-{os.getpid()}-{next(_numbers)}"
         self._daemon: subprocess.Popen[Any] | None = None
 
@@ -76,7 +78,7 @@ class Engine:
             self._daemon = self.host.popen(
                 f"dockerd --host {SOCKET} --pidfile {ROOT}/pid --data-root {ROOT}/data --exec-root {ROOT}/exec "
                 "--log-level error --experimental --ip6tables --exec-opt native.cgroupdriver=cgroupfs "
-                f"--cgroup-parent /{self.cgroup} {' '.join(options)}".split(),
+                f"--cgroup-parent /{self.cgroup} {' '.join((*self.options, *options))}".split(),
                 stdout=nowhere,
                 stderr=self._said,
             )

@@ -40,13 +40,23 @@ def make_images(engine: Engine) -> None:
 
 def with_images(text: str) -> str:
     """A topology of native containers as one of containers with images that have the host's programs."""
-    head, _, containers = text.partition("\ncontainers:\n")
-    body, links, rest = containers.partition("\nlinks:")
-    keys = f"image: {PROGRAMS}, volumes: ['/usr:/usr:ro'], stop_grace_period: 0"
-    body = re.sub(r"(?m)^  ([\w-]+): \{", lambda found: f"  {found[1]}: {{{keys}, ", body)
-    block = "\n    ".join(keys.split(", "))
-    body = re.sub(r"(?m)^  ([\w-]+):$", lambda found: f"  {found[1]}:\n    {block}", body)
-    return f"{head}\ncontainers:\n{body}{links}{rest}"
+    keys = [f"image: {PROGRAMS}", "volumes: ['/usr:/usr:ro']", "stop_grace_period: 0"]
+    lines: list[str] = []
+    inside, pending = False, False
+    for line in [*text.splitlines(), "end:"]:
+        begins = re.match(r"  [\w-]+:", line) if inside else None
+        if pending and (begins or not line.startswith(" ")):
+            lines += [f"    {key}" for key in keys]
+            pending = False
+        if not line.startswith((" ", "#")) and line.strip():
+            inside = line == "containers:"
+        if begins and line.rstrip().endswith(":"):
+            pending = True
+        elif begins:
+            lines.append(line.replace("{", "{" + ", ".join(keys) + ", ", 1))
+            continue
+        lines.append(line)
+    return "\n".join(lines[:-1]) + "\n"
 
 
 class Images:

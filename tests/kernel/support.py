@@ -48,7 +48,7 @@ echo '# namespaces'; ip netns list
 echo '# files'
 for folder in /run /etc/netns; do
     if [ -e $folder ]; then find $folder -printf '%p %y %m %u %g %l\n' | sort; fi
-    if [ -e $folder ]; then find $folder -type f ! -path '/run/netns/*' -size -1000k | sort | while read -r file; do
+    if [ -e $folder ]; then find $folder -type f ! -path '/run/netns/*' ! -name gate ! -name '*.pyz' -size -1000k | sort | while read -r file; do
         echo "= $file"; cat "$file"; done; fi
 done
 for file in /etc/hosts /etc/hostname /etc/resolv.conf; do echo "= $file"; cat $file; done

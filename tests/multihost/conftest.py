@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from site_hosts import Site, keygen
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
+
+import forkserver
+from testbed.sites import Site, make_keys
 
 #: Host keys that are made once; no test has more hosts.
 MOST_HOSTS = 8
@@ -18,8 +23,7 @@ MOST_HOSTS = 8
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The key pairs of the controller's user and of the hosts."""
     folder = tmp_path_factory.mktemp("keys")
-    for name in ("user", *(f"host{number}" for number in range(1, MOST_HOSTS + 1))):
-        keygen(folder / name)
+    make_keys(folder, MOST_HOSTS)
     return folder
 
 
@@ -33,4 +37,4 @@ def make_site(keys: Path) -> Iterator[Callable[..., Site]]:
     ):
         folder = Path(name)
         folder.chmod(0o755)
-        yield lambda count, **options: stack.enter_context(Site(folder, count, keys, **options))
+        yield lambda count, **options: stack.enter_context(Site(folder, count, keys, python=forkserver.run, **options))

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 import forkserver
 from outside import capture
 from proof_host import Snapshot, differences, take_snapshot
-from site_hosts import Site
 from support import EXAMPLES
+from testbed.sites import Site
 
 from netcompose.agent.protocol import Stream
 from netcompose.compiler.desired import Desired

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hosts_support import HostSnapshots
-from site_hosts import NETWORK, Site
+from testbed.sites import NETWORK, Site
 
 TOPOLOGY = """
 name: lab

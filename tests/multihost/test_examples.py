@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hosts_support import EXAMPLES, HostSnapshots, capture
-from site_hosts import Site
+from testbed.sites import Site
 
 
 @pytest.fixture

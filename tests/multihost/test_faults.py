@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hosts_support import HostSnapshots
-from site_hosts import NETCOMPOSE, Site, wait_until
+from testbed.sites import NETCOMPOSE, Site, wait_until
 
 TOPOLOGY = """
 name: lab

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from site_hosts import wait_until
 from ssh_support import CACHE, LAB, TOPOLOGY, contact, listed, resources
+from testbed.sites import wait_until
 
 
 @pytest.fixture

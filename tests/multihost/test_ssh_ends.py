@@ -8,8 +8,8 @@ import time
 from subprocess import DEVNULL
 
 import pytest
-from site_hosts import wait_until
 from ssh_support import LAB, TOPOLOGY, background, contact, resources
+from testbed.sites import wait_until
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from site_hosts import keygen, wait_until
+from testbed.sites import keygen, wait_until
 
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJVnaMl+QSDp/oJkY1ZqI4MMHlRDR0SyCTnNdyzWDRVs"
 

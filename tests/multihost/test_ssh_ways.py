@@ -6,8 +6,8 @@ import contextlib
 from subprocess import DEVNULL
 
 import pytest
-from site_hosts import keygen, program, wait_until
 from ssh_support import contact
+from testbed.sites import keygen, program, wait_until
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
 from netcompose.agent import facts, features, housekeeping, rundir, watchdog
@@ -15,7 +15,7 @@ from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
-from netcompose.agent.protocol import SIDE_BY_SIDE
+from netcompose.agent.protocol import SIDE_BY_SIDE, Peer
 from netcompose.agent.run import Progress, carry_out
 from netcompose.agent.runtimes import engineshow, execution, gate
 from netcompose.agent.runtimes import namespace as runtime
@@ -235,6 +235,19 @@ class Agent:
 
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             return list(pool.map(lambda job: self.run(topology, job[0], job[1], timeout), jobs))
+
+    def attach(
+        self,
+        topology: str,
+        target: ExecTarget,
+        argv: Sequence[str],
+        terminal: Optional[Mapping[str, Any]],
+        peer: Peer,
+    ) -> int:
+        """Run a command at the controller's keyboard; see :func:`attached.attach`."""
+        from netcompose.agent.runtimes import attached
+
+        return attached.attach(topology, target, argv, terminal, peer)
 
     def logs(
         self, topology: str, container: str, tail: Optional[int] = None, since: float = 0.0, timestamps: bool = False

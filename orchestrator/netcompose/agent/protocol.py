@@ -4,6 +4,9 @@ A frame is a 4-byte big-endian length and that many bytes of JSON. The agent beg
 login shell prints before it is skipped. Then the controller asks ``{"id", "host", "method", "params"}`` and the agent
 answers any number of ``{"id", "progress"}`` and one ``{"id", "result"}`` or ``{"id", "error"}``, one request at a time.
 Meanwhile the controller may say ``{"cancel"}``: the request ends with the error ``Interrupted`` at its next step.
+While a command is attached to the controller's keyboard (``attach``), the agent says ``{"id", "output": {"stream",
+"data"}}`` (stream 0, once: it runs; else 1 or 2), the controller ``{"input"}`` (base64; empty: the end), ``{"size":
+{"rows", "columns"}}`` and ``{"signal"}``.
 Between requests the controller may send ``ALIVE``, an empty frame, so that its silence means that it is gone.
 """
 
@@ -15,7 +18,7 @@ import json
 import os
 import select
 import time
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 from netcompose import errors
 from netcompose.errors import NetcomposeError, ProtocolError
@@ -32,6 +35,8 @@ ALIVE = bytes(4)
 FRAME_LIMIT = 256 << 20
 #: Commands that an agent runs at the same time in as many containers.
 SIDE_BY_SIDE = 16
+#: Seconds for the rest of a frame of which something has come.
+_REST = 60.0
 #: Most bytes that are skipped before the marker.
 NOISE_LIMIT = 256 << 10
 
@@ -85,6 +90,23 @@ class Stream:
         poller = select.poll()
         poller.register(self._read_fd, select.POLLIN)
         return bool(poller.poll(max(0.0, timeout) * 1000))
+
+    def select(
+        self, reading: Sequence[int], writing: Sequence[int], listening: bool, timeout: Optional[float]
+    ) -> tuple[list[int], list[int], bool]:
+        """Wait for descriptors and for the peer: which can be read, which can be written, and whether the peer has said
+        something (only looked for when ``listening``) or is gone."""
+        poller = select.poll()
+        for fd in {*reading, *writing}:
+            poller.register(fd, (select.POLLIN if fd in reading else 0) | (select.POLLOUT if fd in writing else 0))
+        poller.register(self._read_fd, select.POLLIN if listening else 0)
+        found = dict(poller.poll(None if timeout is None else max(0.0, timeout) * 1000))
+        ended = select.POLLHUP | select.POLLERR
+        return (
+            [fd for fd in reading if found.get(fd, 0) & (select.POLLIN | ended)],
+            [fd for fd in writing if found.get(fd, 0) & (select.POLLOUT | ended)],
+            self._read_fd in found,
+        )
 
     def close(self) -> None:
         """Close both descriptors."""
@@ -160,6 +182,14 @@ class Channel:
         """True as soon as there is something to receive, or the end; False after ``timeout`` seconds."""
         return bool(self._rest) or self.stream.readable(timeout)
 
+    def select(
+        self, reading: Sequence[int], writing: Sequence[int], listening: bool, timeout: Optional[float]
+    ) -> tuple[list[int], list[int], bool]:
+        """See :meth:`Stream.select`."""
+        spoken = listening and bool(self._rest)
+        readable, writable, came = self.stream.select(reading, writing, listening, 0.0 if spoken else timeout)
+        return readable, writable, spoken or came
+
     def _exactly(self, count: int, end: Optional[float]) -> bytes:
         pieces, have = [self._rest], len(self._rest)
         while have < count:
@@ -172,6 +202,42 @@ class Channel:
         whole = b"".join(pieces)
         self._rest = whole[count:]
         return whole[:count]
+
+
+class Peer:
+    """The controller while a request is open in which both sides speak. ``silence`` is how many seconds it may be
+    without a word or a sign of life before it counts as gone; None: for ever."""
+
+    def __init__(self, channel: Channel, identity: object, silence: Optional[float]) -> None:
+        self._channel = channel
+        self._identity = identity
+        self._silence = silence
+        self._heard = time.monotonic()
+
+    def say(self, stream: int, data: bytes) -> None:
+        """What a command has written to its stdout (1) or stderr (2)."""
+        self._channel.send({"id": self._identity, "output": {"stream": stream, "data": bytes_to_data(data)}})
+
+    def wait(
+        self, reading: Sequence[int], writing: Sequence[int], listening: bool, timeout: Optional[float]
+    ) -> tuple[list[int], list[int], bool]:
+        """See :meth:`Stream.select`; ``StreamEnded`` when the peer has been silent for too long."""
+        if listening and self._silence is not None:
+            left = self._heard + self._silence - time.monotonic()
+            timeout = left if timeout is None else min(timeout, left)
+        found = self._channel.select(reading, writing, listening, timeout)
+        if found[2] or not listening:
+            self._heard = time.monotonic()
+        elif self._silence is not None and time.monotonic() - self._heard >= self._silence:
+            raise StreamEnded
+        if found[2] and not listening:
+            # Nobody wants to hear anything now, so that this is the end.
+            raise StreamEnded
+        return found
+
+    def hear(self) -> dict[str, Any]:
+        """What the peer has said; empty for a sign of life. ``StreamEnded`` when it is gone."""
+        return self._channel.receive(_REST)
 
 
 def error_to_data(error: BaseException) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Mapping, Optional, Protocol, Sequence
 
 from netcompose.agent.protocol import (
     Channel,
+    Peer,
     Stream,
     StreamEnded,
     bytes_from_data,
@@ -48,6 +49,14 @@ class Served(Protocol):
     def run_many(
         self, topology: str, jobs: Sequence[tuple[ExecTarget, Sequence[str]]], timeout: float
     ) -> list[tuple[int, bytes, bytes]]: ...
+    def attach(
+        self,
+        topology: str,
+        target: ExecTarget,
+        argv: Sequence[str],
+        terminal: Optional[Mapping[str, Any]],
+        peer: Peer,
+    ) -> int: ...
     def logs(self, topology: str, container: str, tail: int | None, since: float, timestamps: bool) -> bytes: ...
     def images(self, names: Sequence[str]) -> dict[str, str]: ...
     def unreachable_images(self, names: Sequence[str]) -> dict[str, str]: ...
@@ -83,7 +92,7 @@ def serve(agent: Served, read_fd: int, write_fd: int, silence: Optional[float] =
             if request and "cancel" not in request:
                 agent.at_work(True)
                 agent.known_as(str(request.get("host", "")))
-                _answer(agent, channel, request)
+                answer(agent, channel, request, silence)
                 agent.at_work(False)
     except (StreamEnded, TimeoutError, Cancelled, KeyboardInterrupt):
         pass
@@ -108,7 +117,9 @@ def _stop_on_signals() -> dict[int, Any]:
     return {int(number): signal.signal(number, stop) for number in numbers}
 
 
-def _answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None:
+def answer(agent: Served, channel: Channel, request: Mapping[str, Any], silence: Optional[float] = None) -> None:
+    """Work on one request and send what becomes of it. ``silence`` is how long a controller may say nothing while a
+    command of its is attached."""
     identity = request.get("id")
 
     def progress(done: int, total: int, text: str) -> None:
@@ -128,15 +139,17 @@ def _answer(agent: Served, channel: Channel, request: Mapping[str, Any]) -> None
 
     try:
         method = _METHODS.get(str(request.get("method")))
+        if request.get("method") == "attach":
+            method = _attached(Peer(channel, identity, silence))
         params = request.get("params")
         if method is None or not isinstance(params, dict):
             raise ProtocolError("the agent has no method {!r}".format(request.get("method")))
-        answer = {"id": identity, "result": method(agent, params, progress)}
-    except (Cancelled, KeyboardInterrupt):
+        said = {"id": identity, "result": method(agent, params, progress)}
+    except (Cancelled, KeyboardInterrupt, StreamEnded):
         raise
     except Exception as error:
-        answer = {"id": identity, "error": error_to_data(error)}
-    channel.send(answer)
+        said = {"id": identity, "error": error_to_data(error)}
+    channel.send(said)
 
 
 def _observe(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
@@ -159,6 +172,14 @@ def _run_many(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
         {"status": status, "stdout": bytes_to_data(out), "stderr": bytes_to_data(err)}
         for status, out, err in agent.run_many(params["topology"], jobs, params["timeout"])
     ]
+
+
+def _attached(peer: Peer) -> Callable[[Served, dict[str, Any], Progress], Any]:
+    def attach(agent: Served, params: dict[str, Any], progress: Progress) -> int:
+        target = from_data(ExecTarget, params["target"])
+        return agent.attach(params["topology"], target, params["argv"], params.get("terminal"), peer)
+
+    return attach
 
 
 def _states(agent: Served, params: dict[str, Any], progress: Progress) -> Any:

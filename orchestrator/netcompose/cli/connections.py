@@ -1,4 +1,4 @@
-"""From a host of the topology to a connection: this machine by plain calls, every other one over SSH."""
+"""From a host of the topology to a connection over SSH."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netcompose.topology.model import Host
-    from netcompose.transports.base import Connection
     from netcompose.transports.ssh import SshTarget
+    from netcompose.transports.ssh.connection import SshAgent
 
-_SSH_PORT = 22
 
-
-def connect(host: Host, *, accept_new: bool = False) -> Connection:
-    """The agent of a host; notes of the connection are printed. ``accept_new``: see ``--accept-new-host-keys``."""
-    if not host.address:
-        from netcompose.transports import local
-
-        return local.connect(host.name)
+def connect(host: Host, *, accept_new: bool = False) -> SshAgent:
+    """The agent of a host that has an address; notes of the connection are printed. ``accept_new``: see
+    ``--accept-new-host-keys``."""
     from netcompose.transports import ssh
 
     connection = ssh.connect(target_of(host), accept_new=accept_new)
@@ -28,14 +23,14 @@ def connect(host: Host, *, accept_new: bool = False) -> Connection:
 
 
 def target_of(host: Host) -> SshTarget:
-    """What the SSH transport needs of a host. A port that is the default leaves the choice to ssh_config(5)."""
+    """What the SSH transport needs of a host."""
     from netcompose.transports.ssh import SshTarget
 
     return SshTarget(
         name=host.name,
         address=host.address,
         user=host.user,
-        port=0 if host.port == _SSH_PORT else host.port,
+        port=host.port,
         identity_file=host.identity_file,
         agent=host.agent,
         proxy_jump=host.proxy_jump,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from netcompose.executor.run import Executor
     from netcompose.topology.model import Host, Topology
     from netcompose.transports.base import Connection
+    from netcompose.transports.remote import RemoteAgent
 
 
 @contextlib.contextmanager
@@ -72,7 +73,7 @@ def known_hosts(names: Sequence[str], args: argparse.Namespace, topology: Topolo
     return found
 
 
-def connect(host: Host, args: argparse.Namespace) -> Connection:
+def connect(host: Host, args: argparse.Namespace) -> RemoteAgent:
     """The agent of one of several hosts. On this machine it is a process of its own, armed like the others."""
     if not host.address:
         from netcompose.transports import local

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netcompose.compiler import (
+    byhost,
     containers,
     dns,
     docker_user,
@@ -74,6 +75,7 @@ class _Compilation:
         self.pooled = self.tunnels.fitted(self.pooled)
         self.slices = slices.Slices(topology, self.live, self.tunnels.underlays)
         self.used = parents.networks_by_host(topology)
+        self.by_host = byhost.ByHost(topology, self.used)
         self._name_interfaces()
         self._give_addresses()
         self._collect_interfaces()
@@ -227,6 +229,7 @@ class _Compilation:
 
     def _networks(self) -> None:
         """The networks' own objects on each host that uses them, and the interfaces of the containers on them."""
+        self.members = byhost.members(self.interfaces)
         places: dict[tuple[str, str], Place] = {}
         for host, network in self.used:
             pooled = self._at(host, network)
@@ -236,10 +239,10 @@ class _Compilation:
                 for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled, place):
                     self._add(host, resource, _network_asks(pooled))
         for network in self.tunnels.spans:
-            for host, tunnel in self.tunnels.overlay(self.pooled[network], self.interfaces):
+            for host, tunnel in self.tunnels.overlay(self.pooled[network], self.members.get(network, ())):
                 self._add(host, tunnel, _network_asks(self.pooled[network]))
         for host in self.topology.hosts if self.topology.parents else ():
-            on = [self.topology.networks[network] for at, network in self.used if at == host]
+            on = [self.topology.networks[network] for network in self.by_host.networks(host)]
             for resource, asker in parents.resources(self.topology, host, on, self.live):
                 self._add(host, resource, asker)
         asks = {name: _network_asks(pooled) for name, pooled in self.pooled.items()}
@@ -280,10 +283,11 @@ class _Compilation:
     def _name_servers(self) -> dict[str, str]:
         """Each host's name server; container -> the address at which it asks the one of its host."""
         resolvers: dict[str, str] = {}
+        zones = dns.Zones(self.topology, self.members)
         for host in self.topology.hosts:
-            live = self.live.get(host)
-            pooled = {name: self._at(host, name) for name in self.pooled} if self.slices.spans else self.pooled
-            found = dns.service(self.topology, host, pooled, self.interfaces, live)
+            own, live = self.by_host.containers(host), self.live.get(host)
+            pooled = {name: self._at(host, name) for name in self.by_host.networks(host)}
+            found = dns.service(self.topology, host, own, pooled, self.interfaces, zones=zones, live=live)
             self.names_ports[host] = found.port
             for resource in found.resources:
                 self._add(host, resource)
@@ -326,7 +330,8 @@ class _Compilation:
             networks = [self._at(host, name) for name in bridges if self._is_gateway(name)]
             if not networks:
                 continue
-            found = ports.publish(topology, host, filtered, defaults, self.live.get(host))
+            own = self.by_host.containers(host)
+            found = ports.publish(topology, host, own, filtered, defaults, live=self.live.get(host))
             self.problems += found.problems
             self.contested[host] = found.contested
             self._add(host, firewall.firewall(topology.name, networks, found.published, self.names_ports.get(host, 0)))
@@ -353,10 +358,11 @@ class _Compilation:
         for host in topology.hosts:
             if host in self.live:
                 facts = self.live[host].facts
-                on = [self._at(host, network) for at, network in self.used if at == host]
+                on = [self._at(host, network) for network in self.by_host.networks(host)]
                 gateway = [item for item in on if item.network.driver in HOST_IS_GATEWAY]
                 self.problems += hostchecks.taken_subnets(topology, gateway, host, facts, self.before)
-                basics = hostchecks.basics(topology, host, {item.network.name for item in on})
+                own, cables = self.by_host.containers(host), self.by_host.cables(host)
+                basics = hostchecks.basics([item.network for item in on], own, cables)
                 self.problems += hostchecks.lacking(topology, host, basics, facts.features)
                 if len(topology.hosts) > 1 and not self.live[host].resources:
                     # It has shown nothing yet, and what it lacks is to be known before another host is changed.

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 from netcompose.compiler import names, names_port
@@ -24,7 +24,7 @@ from netcompose.compiler.resolution import PUBLIC, names_on
 from netcompose.compiler.shapes import Interface, Interfaces, Pool, PooledNetwork
 from netcompose.resources import Bridge, File, HostFacts, Namespace, Observation, Process, Resource, Veth
 from netcompose.resources.names import DNS_SERVICE, netns_name
-from netcompose.topology.model import Topology
+from netcompose.topology.model import Container, Topology
 
 PROCESS_ID = names_port.PROCESS_ID
 #: Seconds that an answer may be kept: a container that was made anew may have another address.
@@ -79,15 +79,41 @@ class Service(NamedTuple):
     note: str = ""
 
 
+class Zones:
+    """The names on every network: they are the same on each of its hosts. ``members`` are the interfaces on each."""
+
+    def __init__(self, topology: Topology, members: Mapping[str, Sequence[Interface]]) -> None:
+        self._topology = topology
+        self._members = members
+        self._texts: dict[str, str] = {}
+
+    def of(self, network: str) -> str:
+        """The network's names as a file for the server."""
+        text = self._texts.get(network)
+        if text is None:
+            lines: dict[str, None] = {}
+            # Everybody on it, on whichever host.
+            for interface in sorted(self._members.get(network, ()), key=attrgetter("container")):
+                container = self._topology.containers[interface.container]
+                attachment = next(item for item in container.networks if item.network == network)
+                lines.update(dict.fromkeys(_records(names_on(container, attachment), interface)))
+            text = self._texts[network] = "".join(lines)
+        return text
+
+
 def service(
     topology: Topology,
     host: str,
+    containers: Sequence[Container],
     pooled: Mapping[str, PooledNetwork],
     interfaces: Interfaces,
+    *,
+    zones: Zones,
     live: Observation | None,
 ) -> Service:
-    """The server of a host and who asks it. ``live`` None: nothing is known of the host, so there is no server."""
-    clients = _clients(topology, host, pooled, interfaces)
+    """The server of a host and who asks it; ``containers`` and ``pooled`` are the host's own. ``live`` None: nothing is
+    known of the host, so there is no server."""
+    clients = _clients(containers, pooled, interfaces)
     resolvers = {
         name: found
         for name, own in clients.items()
@@ -101,8 +127,8 @@ def service(
             note=f"host {host}: no name server for the containers: {reason}; their hosts files have the names, and "
             "DNS clients such as dig get no answer for them"
         )
-    port = names_port.choose(topology, host, live)
-    resources = tuple(_resources(topology, pooled, clients, interfaces, port=port, facts=live.facts))
+    port = names_port.choose(topology.name, containers, live)
+    resources = tuple(_resources(topology.name, pooled, clients, zones, port=port, facts=live.facts))
     return Service(resources, resolvers, port, _moved(host, live, port))
 
 
@@ -119,16 +145,15 @@ def _moved(host: str, live: Observation, port: int) -> str:
 
 
 def _clients(
-    topology: Topology, host: str, pooled: Mapping[str, PooledNetwork], interfaces: Interfaces
+    containers: Sequence[Container], pooled: Mapping[str, PooledNetwork], interfaces: Interfaces
 ) -> dict[str, list[Interface]]:
     """The containers of a host that are on a network on which they can ask it, with all their interfaces on networks,
     by name, in the order of the file: it tells the names on each of these."""
     clients = {}
-    for name, all_of_it in interfaces.items():
-        if topology.containers[name].host == host:
-            own = [item for item in all_of_it if item.network]
-            if any(_gateways(pooled[item.network]) for item in own):
-                clients[name] = own
+    for container in containers:
+        own = [item for item in interfaces.get(container.name, ()) if item.network]
+        if any(_gateways(pooled[item.network]) for item in own):
+            clients[container.name] = own
     return clients
 
 
@@ -150,34 +175,21 @@ def _resolver(own: Sequence[Interface], pooled: Mapping[str, PooledNetwork]) -> 
 
 
 def _resources(
-    topology: Topology,
+    topology: str,
     pooled: Mapping[str, PooledNetwork],
     clients: Mapping[str, Sequence[Interface]],
-    interfaces: Interfaces,
+    zones: Zones,
     *,
     port: int,
     facts: HostFacts,
 ) -> Iterator[Resource]:
     used = sorted({interface.network for own in clients.values() for interface in own})
-    contents = {f"{network}.names": "" for network in used}
-    members: dict[str, list[tuple[str, Interface]]] = {network: [] for network in used}
-    for name, own in interfaces.items():
-        for interface in own:
-            # Everybody on these networks, on whichever host.
-            if interface.network in members:
-                members[interface.network].append((name, interface))
-    for network in used:
-        lines: dict[str, None] = {}
-        for name, interface in sorted(members[network], key=itemgetter(0)):
-            container = topology.containers[name]
-            attachment = next(item for item in container.networks if item.network == network)
-            lines.update(dict.fromkeys(_records(names_on(container, attachment), interface)))
-        contents[f"{network}.names"] = "".join(lines)
+    contents = {f"{network}.names": zones.of(network) for network in used}
     settings = (*_access(pooled, used, clients), *_views(pooled, used, clients), *_forward(facts))
     contents[MAIN] = "".join((f"    port: {port}\n", *settings))
     # What it answers as `id.server`: who asks knows which of these files it has read.
     contents[MAIN] = f'{_SERVER}    identity: "{_digest(contents[MAIN])}"\n' + contents[MAIN]
-    folder = f"/etc/netns/{netns_name(topology.name, DNS_SERVICE)}/{FOLDER}"
+    folder = f"/etc/netns/{netns_name(topology, DNS_SERVICE)}/{FOLDER}"
     files = []
     for name in sorted(contents):
         id = names.file_id(DNS_SERVICE, f"{FOLDER}/{name}")
@@ -187,12 +199,12 @@ def _resources(
         id=PROCESS_ID,
         container=DNS_SERVICE,
         command=(facts.name_server, "-d", "-p", "-c", f"/etc/{FOLDER}/{MAIN}"),
-        netns=netns_name(topology.name, DNS_SERVICE),
+        netns=netns_name(topology, DNS_SERVICE),
         user=facts.name_server_user,
         restart="always",
         stop_grace_period=2.0,
         reads={name: _digest(contents[name]) for name in sorted(contents)},
-        after=(*(file.id for file in files), firewall_id(topology.name)),
+        after=(*(file.id for file in files), firewall_id(topology)),
     )
 
 

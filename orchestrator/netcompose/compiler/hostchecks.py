@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from netcompose.compiler.before import Before
 from netcompose.compiler.links import asker
 from netcompose.compiler.numbers import parse_prefix, show
 from netcompose.compiler.shapes import Asker, Pool, PooledNetwork
 from netcompose.resources import HostFacts
-from netcompose.topology.model import Topology
+from netcompose.topology.model import Container, Link, Network, Topology
 from netcompose.topology.source import Path, Problem
 
 #: ``BR_MAX_PORTS`` of the kernel's bridge is 1 << 10, and port 0 is not given out (net/bridge/br_private.h).
@@ -88,26 +88,23 @@ def lacking(
 _NEEDS = {"bridge": ("bridge", "nft"), "overlay": ("bridge",), "routed": ("bridge", "nft")}
 
 
-def basics(topology: Topology, host: str, networks: Collection[str]) -> dict[str, Asker]:
-    """Features that any topology takes, by their first use on a host; ``networks`` are those that it has."""
+def basics(networks: Iterable[Network], containers: Iterable[Container], cables: Iterable[Link]) -> dict[str, Asker]:
+    """Features that any topology takes, by their first use on a host; the arguments are what the host has."""
     needed: dict[str, Asker] = {}
-    for network in topology.networks.values():
-        if network.name not in networks:
-            continue
+    bridges = set()
+    for network in networks:
+        if network.driver in _NEEDS:
+            bridges.add(network.name)
         for feature in _NEEDS.get(network.driver, ()):
             needed.setdefault(feature, Asker(network.path, f"network {network.name!r}"))
         for subnet in network.subnets:
             if ":" in subnet.subnet:
                 needed.setdefault("ipv6", Asker(subnet.path, f"subnet {subnet.subnet}"))
-    bridges = {network.name for network in topology.networks.values() if network.driver in _NEEDS}
-    for container in topology.containers.values():
-        if container.host != host:
-            continue
+    for container in containers:
         asks = Asker(container.path, f"container {container.name!r}")
         needed.setdefault("network namespaces", asks)
         if any(item.network in bridges for item in container.networks):
             needed.setdefault("veth", asks)
-    for link in topology.links:
-        if {topology.containers[end.container].host for end in (link.a, link.b)} == {host}:
-            needed.setdefault("veth", asker(link))
+    for link in cables:
+        needed.setdefault("veth", asker(link))
     return needed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from netcompose.compiler import names
@@ -84,15 +85,20 @@ def resources(
     """The engine's container, the start of its program, and its commands; ``after`` are the ids of its interfaces and
     of what else has to be there before its program runs."""
     wired = is_wired(container)
-    ready = [*after, *([names.namespace_id(container.name)] if owner else [])]
     waits = _dependencies(topology, container)
-    yield _container(topology, container, live, files, [GATE_ID] if wired else ready)
+    ready = (
+        *after,
+        *([names.namespace_id(container.name)] if owner else []),
+        *(_started(topology, other) for other in waits),
+    )
+    made = _container(topology, container, live, files, [GATE_ID] if wired else ready)
+    yield replace(made, ready=ready)
     yield Start(
         id=start_id(container.name),
         container=container.name,
         grace=container.stop_grace_period,
         waits={other: condition for other, condition in waits.items() if condition != "service_started"},
-        after=(*ready, *(_started(topology, other) for other in waits)),
+        after=ready,
     )
     if container.exec:
         yield Exec(

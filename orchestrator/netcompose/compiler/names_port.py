@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from netcompose.compiler import names
 from netcompose.resources import File, Listener, Observation
 from netcompose.resources.names import DNS_SERVICE, digest
-from netcompose.topology.model import Topology
+from netcompose.topology.model import Container
 
 PROCESS_ID = f"process/{DNS_SERVICE}"
 #: Its folder below /etc, over which the one with its files is mounted, and the first of them.
@@ -31,14 +32,15 @@ class Lost(NamedTuple):
     taken_by: Listener
 
 
-def choose(topology: Topology, host: str, live: Observation) -> int:
-    """The one that it has, else the first after a position derived from the name that nobody has or is to have."""
+def choose(topology: str, containers: Iterable[Container], live: Observation) -> int:
+    """The one that it has, else the first after a position derived from the topology's name that nobody has or is to
+    have. ``containers`` are those of the host."""
     before = _so_far(live)
     if before and lost(live) is None:
         return before
     taken = {listener.port for listener in live.facts.listeners}
-    taken |= {port.host_port for c in topology.containers.values() if c.host == host for port in c.ports}
-    start = int.from_bytes(digest("dns", topology.name)[:4], "big")
+    taken |= {port.host_port for container in containers for port in container.ports}
+    start = int.from_bytes(digest("dns", topology)[:4], "big")
     candidates = (_FIRST + (start + step) % _COUNT for step in range(_COUNT))
     return next((port for port in candidates if port not in taken), _FIRST)
 

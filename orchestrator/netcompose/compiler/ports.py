@@ -63,14 +63,16 @@ def is_loopback(address: str) -> bool:
 def publish(
     topology: Topology,
     host: str,
+    containers: Iterable[Container],
     interfaces: Mapping[str, Sequence[Interface]],
     defaults: Mapping[str, Mapping[int, str]],
+    *,
     live: Observation | None,
 ) -> Ports:
-    """What the containers of a host publish. ``defaults`` maps a container to the networks of its default routes."""
+    """What ``containers``, a host's, publish. ``defaults`` maps a container to the networks of its default routes."""
     lost = names_port.lost(live) if live is not None else None
     contested = {lost.taken_by.inode: None} if lost else {}
-    containers = [c for c in topology.containers.values() if c.host == host and c.ports and c.name in interfaces]
+    containers = [container for container in containers if container.ports and container.name in interfaces]
     if not containers:
         return Ports((), contested=tuple(contested))
     facts = live.facts if live is not None else HostFacts()

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from netcompose.compiler import names
 from netcompose.compiler.impairments import impairment
-from netcompose.compiler.shapes import Interface, Interfaces, PooledNetwork
+from netcompose.compiler.shapes import Interface, PooledNetwork
 from netcompose.compiler.underlay import Underlays, spans
 from netcompose.resources import End, Observation, Route, Vxlan
 from netcompose.resources.names import digest, host_interface_name, mark
@@ -119,8 +119,9 @@ class Tunnels:
                 ),
             )
 
-    def overlay(self, pooled: PooledNetwork, interfaces: Interfaces) -> Iterator[tuple[str, Vxlan]]:
-        """``(host, tunnel)`` of an overlay on each of its hosts; nothing for one that has a single host."""
+    def overlay(self, pooled: PooledNetwork, members: Iterable[Interface]) -> Iterator[tuple[str, Vxlan]]:
+        """``(host, tunnel)`` of an overlay on each of its hosts; nothing for one that has a single host. ``members``
+        are the interfaces on it."""
         network = pooled.network
         hosts = self.spans[network.name]
         under = {host: self.underlays.of(host) for host in hosts} if self._live and len(hosts) > 1 else {}
@@ -129,12 +130,11 @@ class Tunnels:
             self._families(hosts, network.path)
             return
         stations: dict[str, dict[str, tuple[str, ...]]] = {host: {} for host in reached}
-        for name, own in interfaces.items():
-            home = self._topology.containers[name].host
-            for interface in own:
-                if interface.network == network.name and home in reached:
-                    addresses = sorted(address.text for address in interface.addresses)
-                    stations[home][interface.mac] = (reached[home].address, *addresses)
+        for interface in members:
+            home = self._topology.containers[interface.container].host
+            if home in reached:
+                addresses = sorted(address.text for address in interface.addresses)
+                stations[home][interface.mac] = (reached[home].address, *addresses)
         id = tunnel_id(network.name)
         for host, near in reached.items():
             far = {mac: where for other, theirs in stations.items() if other != host for mac, where in theirs.items()}
@@ -192,11 +192,12 @@ class Tunnels:
             if listener.protocol == "udp" and listener.inode
         }
         used = {(vni, port or PORT) for vni, port, _, _ in wanted.values() if vni}
+        usual = self._port(ports)
         chosen: dict[str, tuple[int, int]] = {}
         for id in sorted(wanted, key=lambda id: (id not in before, id)):
             vni, port, _, _ = wanted[id]
             live_vni, live_port = before.get(id, (0, 0))
-            port = port or live_port or self._port(ports)
+            port = port or live_port or usual
             if not vni and live_vni and (live_vni, port) not in used:
                 vni = live_vni
             vni = vni or self._vni(id, port, used | taken)
@@ -206,8 +207,8 @@ class Tunnels:
 
     def _port(self, taken: set[int]) -> int:
         start = int.from_bytes(digest("vxlan port", self._topology.name)[:4], "big")
-        candidates = [PORT, *(_FIRST_PORT + (start + step) % _PORTS for step in range(_PORTS))]
-        return next((port for port in candidates if port not in taken), PORT)
+        others = (_FIRST_PORT + (start + step) % _PORTS for step in range(_PORTS))
+        return next((port for port in (PORT, *others) if port not in taken), PORT)
 
     def _vni(self, id: str, port: int, taken: set[tuple[int, int]]) -> int:
         count = _LAST_VNI - _FIRST_VNI + 1

@@ -92,15 +92,8 @@ def _containers(topology: Topology) -> Iterator[Finding]:
             yield from _files_of_host_mode(container)
 
 
-#: Keys for the engine that this version does not hand to it.
-_ENGINE_KEYS = ("env_file",)
-
-
 def _of_an_image(topology: Topology, container: Container) -> Iterator[Finding]:
     path = container.path
-    for key in _ENGINE_KEYS:
-        if key in container.engine:
-            yield (*path, key), f"{key!r} of a container", "leave it out"
     if container.engine.get("pull_policy") == "build":
         yield (*path, "pull_policy"), "pull_policy: build", "build the image before: docker build"
     for other in container.engine.get("depends_on", {}):  # type: ignore[attr-defined]

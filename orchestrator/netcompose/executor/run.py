@@ -84,25 +84,30 @@ class Executor:
 
     @contextlib.contextmanager
     def locked(self, topology: str, owner: str) -> Iterator[None]:
-        """Hold the lock of every host, taken in the order of their names so that two runs never wait in a ring."""
+        """Hold the lock of every host. That of the first by name is taken before the others, which are taken side by
+        side: of two runs over the same hosts one goes on, and none ever waits for another."""
         held: list[Connection] = []
         failures: dict[str, NetcomposeError] = {}
+
+        def lock(host: str, connection: Connection) -> None:
+            try:
+                connection.lock(topology, owner)
+                held.append(connection)
+            except NetcomposeError as error:
+                # Not root, no room: the other hosts are asked as well, so that all of it is told at once.
+                failures[host] = error
+
         try:
-            for host, connection in self._connections.items():
-                try:
-                    connection.lock(topology, owner)
-                    held.append(connection)
-                except Locked:
-                    raise
-                except NetcomposeError as error:
-                    # Not root, no room: the other hosts are asked as well, so that all of it is told at once.
-                    failures[host] = error
+            self._everywhere(lock, list(self._connections)[:1])
+            if not any(isinstance(error, Locked) for error in failures.values()):
+                self._everywhere(lock, list(self._connections)[1:])
+            for _, error in sorted(failures.items()):
+                if isinstance(error, Locked):
+                    raise error
             refuse(failures, len(self._connections))
             yield
         finally:
-            for connection in reversed(held):
-                with contextlib.suppress(NetcomposeError):
-                    connection.unlock()
+            _each(held, lambda connection: connection.unlock(), NetcomposeError)
 
     def apply(
         self, plan: Plan, progress: Progress | None = None, desired: Mapping[str, Resources] | None = None
@@ -138,10 +143,8 @@ class Executor:
             with contextlib.suppress(ApplyFailed, RollbackFailed, HostUnreachable):
                 self._take_back(run, work, defect)
             raise
-        for connection in self._connections.values():
-            # The run stays, whoever is lost now.
-            with contextlib.suppress(HostUnreachable):
-                connection.confirm()
+        # The run stays, whoever is lost now.
+        _each(self._connections.values(), lambda connection: connection.confirm(), HostUnreachable)
 
     def _carry_out(
         self, plan: Plan, work: Mapping[str, list[Change]], progress: Progress | None, *, armed: bool
@@ -216,3 +219,15 @@ class Executor:
         cancel = getattr(self._connections[host], "cancel", None)
         if cancel is not None:
             cancel()
+
+
+def _each(
+    connections: Iterable[Connection], call: Callable[[Connection], None], ignored: type[NetcomposeError]
+) -> None:
+    """Tell all of these hosts something that changes nothing any more if it does not arrive."""
+
+    def tell(connection: Connection) -> None:
+        with contextlib.suppress(ignored):
+            call(connection)
+
+    side_by_side({str(number): lambda it=it: tell(it) for number, it in enumerate(connections)})  # type: ignore[misc]

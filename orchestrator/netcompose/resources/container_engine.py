@@ -40,6 +40,8 @@ class Container(Resource):
     path inside. ``memory`` is in bytes, ``cpus`` in processors, ``limits`` the names of those that are set. ``ulimits``
     are ``SOFT:HARD``; ``healthcheck`` has the engine's own keys, durations in nanoseconds, ``Test`` as JSON.
 
+    ``ready`` are the ids of what has to be there before its program runs, when it was made.
+
     What an engine can change of a live container is read from it; everything else cannot change, and is read from the
     label that it was created with.
     """
@@ -89,6 +91,7 @@ class Container(Resource):
     state: str = attribute(changes=IN_PLACE, disturbs="outage", default=STARTED, why="it is started")
     engine_id: str = attribute(changes=OBSERVED, default="")
     after: tuple[str, ...] = attribute(changes=OBSERVED, default=())
+    ready: tuple[str, ...] = attribute(changes=OBSERVED, default=())
 
     def requires(self) -> tuple[Requirement, ...]:
         joined = self.network.partition(":")[2]

@@ -106,6 +106,11 @@ def from_document(document: Document, *, name: str = "", otherwise: str = "topol
         value = inventory.merged(value, inventory.read(hosts_file))
     topology, problems = build(value, document.source, name or value.get("name", otherwise))
     problems += check_all(topology)
+    if any("env_file" in container.engine for container in topology.containers.values()):
+        from netcompose.topology import envfile
+
+        topology, unread = envfile.filled(topology)
+        problems += unread
     if problems:
         raise TopologyError(in_file_order(problems))
     return topology

@@ -15,13 +15,14 @@ from netcompose.topology.source import Path, Source
 
 @dataclass(frozen=True)
 class Host:
-    """A machine that containers run on. ``address`` empty and name ``local``: this one."""
+    """A machine that containers run on. ``address`` empty and name ``local``: this one. ``port`` None: what OpenSSH's
+    configuration says, else 22."""
 
     name: str
     path: Path
     address: str = ""
     user: str = ""
-    port: int = 22
+    port: int | None = None
     identity_file: str = ""
     agent: bool = True
     proxy_jump: str = ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netcompose.agent.protocol import (
+    ALIVE,
     SIDE_BY_SIDE,
     Channel,
     Stream,
@@ -32,11 +33,14 @@ APPLY_TIMEOUT = 600.0
 PIECE = 1 << 20
 #: Seconds in which a word to stop has to be off.
 CANCEL_TIMEOUT = 5.0
+#: Seconds that somebody may sit at an attached command; poll(2) takes no more than 24 days.
+_FOR_EVER = 20 * 86400.0
 
 
 class RemoteAgent:
     """A :class:`~netcompose.transports.base.Connection` over a stream. ``host`` is for messages.
 
+    ``keepalive`` is how many seconds the agent may be without a word before it worries; 0: it never does.
     One request at a time. After ``HostUnreachable`` or ``ProtocolError`` the connection is of no further use.
     """
 
@@ -52,11 +56,14 @@ class RemoteAgent:
         """Wait for the agent's first word; raises ``HostUnreachable`` with what came instead. ``ended`` is called when
         the stream has been closed."""
         self.host = host
+        self.keepalive = 0.0
         self._ended = ended
         self._answer_timeout = answer_timeout
         self._channel = Channel(stream)
         self._last = 0
         self._open = True
+        #: Who hears what an attached command writes.
+        self._listener: Callable[[int, bytes], None] | None = None
         # One request at a time: a ping from another thread keeps out of the way of one that is open.
         self._busy = threading.Lock()
         try:
@@ -92,6 +99,9 @@ class RemoteAgent:
                 message = self._channel.receive(timeout)
                 if message.get("id") != self._last:
                     raise ProtocolError(f"host {self.host}: an answer to something else: the stream is broken")
+                if "output" in message and self._listener is not None:
+                    self._listener(message["output"]["stream"], bytes_from_data(message["output"]["data"]))
+                    continue
                 if "progress" not in message:
                     break
                 if progress is not None:
@@ -207,6 +217,32 @@ class RemoteAgent:
         return [
             (int(item["status"]), bytes_from_data(item["stdout"]), bytes_from_data(item["stderr"])) for item in answers
         ]
+
+    def attach(
+        self,
+        topology: str,
+        target: ExecTarget,
+        argv: Sequence[str],
+        terminal: Mapping[str, Any] | None,
+        listener: Callable[[int, bytes], None],
+    ) -> int:
+        """Run a command at this side's keyboard; its exit status, 128 and more for a signal. ``terminal`` has ``rows``,
+        ``columns`` and ``term``, None for pipes. ``listener`` is called with what comes: ``(0, b"")`` once, when the
+        command runs, from when on :meth:`say` may be called from another thread, then ``(1 or 2, bytes)``."""
+        params = {"topology": topology, "target": to_data(target), "argv": list(argv), "terminal": terminal}
+        self._listener = listener
+        try:
+            return int(self._call("attach", params, timeout=_FOR_EVER))
+        finally:
+            self._listener = None
+
+    def say(self, message: Mapping[str, Any]) -> None:
+        """To the attached command: ``{"input"}``, ``{"size"}`` or ``{"signal"}``; nothing, as a sign of life."""
+        with contextlib.suppress(StreamEnded, OSError):
+            if message:
+                self._channel.send(message)
+            else:
+                self._channel.stream.send(ALIVE)
 
     def logs(
         self, topology: str, container: str, tail: int | None = None, since: float = 0.0, timestamps: bool = False

@@ -173,7 +173,6 @@ def test_views_tell_addresses_ports_and_where():
 
 
 UNSUPPORTED = [
-    ([container("w", network_mode="none", image="a", engine={"env_file": ("x",)})], ("containers", "w", "env_file")),
     (
         [container("w", network_mode="none", image="a", engine={"pull_policy": "build"})],
         ("containers", "w", "pull_policy"),
@@ -224,17 +223,16 @@ def test_problems_are_in_file_order():
 
     world = topology(
         network("m", external=True, encrypted=True),
-        container("w", network_mode="none", image="x", engine={"env_file": ("a",), "pull_policy": "build"}),
+        container("w", network_mode="none", image="x", engine={"pull_policy": "build"}),
     )
     lines = {
         ("networks", "m", "encrypted"): 9,
         ("networks", "m", "external"): 2,
-        ("containers", "w", "env_file"): 4,
         ("containers", "w", "pull_policy"): 3,
     }
     source = Source("t.yaml", lambda path, key: Position("t.yaml", lines[path], 1))
     object.__setattr__(world, "source", source)
-    assert [p.position.line for p in compile_topology(world, {}).problems] == [2, 3, 4, 9]
+    assert [p.position.line for p in compile_topology(world, {}).problems] == [2, 3, 9]
 
 
 def taken(subnet, route, **keys):

@@ -7,6 +7,7 @@ from typing import Any, Iterator, MutableMapping
 
 from netcompose.agent.context import Context
 from netcompose.agent.operations import Bulk, Call, Operation
+from netcompose.agent.runtimes import gate
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Container, Resource, Start, from_data
 from netcompose.resources.container_engine import SET_ASIDE, WIRED, start_id
@@ -70,13 +71,11 @@ class StartKind:
         self, snapshot: Snapshot, found: MutableMapping[str, Resource], foreign: MutableMapping[str, str]
     ) -> None:
         """Whether each container was let through the gate since its last start."""
-        from netcompose.agent.runtimes import gate
-
         for container, live in snapshot.engine.own.items() if snapshot.engine is not None else ():
             noted = gate.noted(snapshot.topology, live.id) or {}
             wired = live.resource.network == WIRED
             through = bool(noted.get("netns")) and (not live.netns or noted["netns"] == live.netns)
-            start = Start(id=start_id(container), container=container)
+            start = Start(id=start_id(container), container=container, after=live.resource.ready)
             if noted.get("start"):
                 start = from_data(Start, noted["start"])
             found[start.id] = replace(
@@ -108,4 +107,7 @@ def _let_through(arguments: list[Any]) -> None:
 
 def _stop(arguments: list[Any]) -> None:
     context = arguments[0][0]
+    for _, start in arguments:
+        # It is not somebody else who stops it: a run that fails starts it again.
+        gate.note(context.topology, start.engine_id, start.container)
     context.engine.stop([(start.engine_id, start.grace) for _, start in arguments])

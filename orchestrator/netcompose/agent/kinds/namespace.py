@@ -12,6 +12,7 @@ from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
 from netcompose.resources import Namespace, Resource
+from netcompose.resources.container_engine import STARTED
 from netcompose.resources.names import mark, netns_name
 
 
@@ -114,7 +115,9 @@ def _of(snapshot: Snapshot, container: str, netns: str) -> str:
     live = snapshot.engine.own.get(container) if snapshot.engine is not None else None
     if live is None or live.resource.network:
         return ""
-    if live.netns and live.netns != snapshot.namespaces.inode(netns):
+    other = live.netns != 0 and live.netns != snapshot.namespaces.inode(netns)
+    # One that has to be started will have another.
+    if other or live.resource.state != STARTED:
         return live.resource.id + " before its last start"
     return live.resource.id
 

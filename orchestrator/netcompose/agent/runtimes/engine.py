@@ -22,6 +22,8 @@ from netcompose.resources.container_engine import LABEL_TOPOLOGY, NOT_STARTED, S
 _GATE_WAIT = 20.0
 #: Seconds that a condition of ``depends_on`` is waited for.
 _CONDITION_WAIT = 300.0
+#: Seconds that one which is told to be unhealthy is given to get well.
+_UNWELL_WAIT = 10.0
 _PAUSE = 0.005
 _NOT_MODIFIED, _NOT_FOUND, _CONFLICT = 304, 404, 409
 _NOWHERE = "no container engine on this host: there is no socket at {}"
@@ -163,9 +165,10 @@ class Engine:
         if inspected is None or resource is None:
             return None
         live = Live(inspected, self._with_image(inspected, resource))
-        if resource.state == STARTED and not live.pid and gate.noted(topology, live.id) is None:
-            # /run is empty: the host was started again, and what the container was wired with is gone.
-            live.resource = _with_state(resource, NOT_STARTED)
+        if resource.state == STARTED and not live.pid and not (gate.noted(topology, live.id) or {}).get("netns"):
+            # A run has stopped it, or /run is empty: the host was started again, and nothing that it was wired with is
+            # there.
+            live.resource = _with_state(live.resource, NOT_STARTED)
         return live
 
     def _with_image(self, inspected: Mapping[str, Any], resource: Container) -> Container:
@@ -237,6 +240,9 @@ class Engine:
     def put_aside(self, topology: str, resources: Sequence[Container]) -> None:
         """Stop containers and give up their names: a run that fails takes them back, one that is confirmed removes
         them."""
+        for item in resources:
+            if item.engine_id:
+                gate.note(topology, item.engine_id, item.container)
         self.stop([(item.engine_id or item.name, item.stop_grace_period) for item in resources])
 
         def rename(item: Container) -> None:
@@ -252,6 +258,11 @@ class Engine:
                 )
 
         _raise_first(side_by_side(rename, resources), resources)
+        # What a killed run has set aside of the same containers goes with them.
+        names = {item.container for item in resources}
+        for live in self._set_aside(topology):
+            if live.resource.container in names:
+                gate.note_aside(topology, live.id, live.resource.container)
 
     def tidy(self, topology: str) -> None:
         """Remove what was set aside, with its anonymous volumes; forget containers that are not there any more."""
@@ -323,7 +334,8 @@ class Engine:
         from netcompose.resources.names import netns_name
 
         for other, condition in sorted(start.waits.items()):
-            end = time.monotonic() + _CONDITION_WAIT
+            begun = time.monotonic()
+            end = begun + _CONDITION_WAIT
             while True:
                 inspected = self.inspect(netns_name(topology, other))
                 state = inspected["State"] if inspected is not None else {}
@@ -333,7 +345,9 @@ class Engine:
                     break
                 if condition == "service_completed_successfully" and ended and state.get("ExitCode") == 0:
                     break
-                failed = health == "unhealthy" or not state or (ended and condition == "service_healthy")
+                # The engine asks for its health from its start on, also while it waits at the gate.
+                unwell = health == "unhealthy" and time.monotonic() > begun + _UNWELL_WAIT
+                failed = unwell or not state or (ended and condition == "service_healthy")
                 failed = failed or (ended and state.get("ExitCode") != 0)
                 if failed or time.monotonic() > end:
                     now = health or state.get("Status") or "gone"
@@ -364,12 +378,13 @@ def _refuse_event(event: Mapping[str, Any]) -> None:
 
 
 def _raise_first(outcomes: Sequence[Optional[BaseException]], items: Sequence[Any]) -> None:
-    """Raise the first failure, with the object that it is about."""
+    """Raise the first failure, with the object that it is about: a resource, or a pair that begins with an id."""
     for outcome, item in zip(outcomes, items):
         if outcome is None:
             continue
         if isinstance(outcome, EngineRefused):
-            outcome.message = "{}: {}".format(getattr(item, "id", item), outcome.message)
+            what = item[0][:12] if isinstance(item, tuple) else item.id
+            outcome.message = "{}: {}".format(what, outcome.message)
             outcome.args = (outcome.message,)
         raise outcome
 

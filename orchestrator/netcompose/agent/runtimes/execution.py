@@ -37,7 +37,7 @@ def run_captured(
             return engineexec.run_captured(engine, target, argv, timeout)
     import subprocess
 
-    helper, command = _spawn(
+    helper, command = spawn(
         topology,
         target,
         argv,
@@ -75,7 +75,7 @@ def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
 
         with engineexec.engine() as engine, _keys_ignored():
             return engineexec.attach(engine, target, argv)
-    helper, command = _spawn(topology, target, argv)
+    helper, command = spawn(topology, target, argv)
     with _keys_ignored():
         failure = helper.failure()
         status = helper.process.wait()
@@ -104,7 +104,11 @@ def logs(
     return namespace.logs(topology, container, tail=tail, follow=follow, since=since, timestamps=timestamps)
 
 
-def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any) -> tuple[Helper, dict[str, Any]]:
+def spawn(
+    topology: str, target: ExecTarget, argv: Sequence[str], *, terminal: str = "", **popen: Any
+) -> tuple[Helper, dict[str, Any]]:
+    """Start a helper that becomes a command in a container, and the command as the helper was told it. With
+    ``terminal`` ($TERM) the command leads a session whose terminal is its stdin."""
     command = command_of(
         argv,
         target.environment,
@@ -112,7 +116,7 @@ def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any)
         user=target.user,
         hostname=target.hostname,
         where="container {}: ".format(target.container),
-        term=os.environ.get("TERM", "dumb"),
+        term=terminal or os.environ.get("TERM", "dumb"),
     )
     recorded = records.read(container_dir(topology, target.container), records.PROCESS)
     running = recorded is not None and records.alive(recorded)
@@ -123,6 +127,7 @@ def _spawn(topology: str, target: ExecTarget, argv: Sequence[str], **popen: Any)
         "etc": target.netns,
         "hostname": target.hostname,
         "command": command,
+        "terminal": bool(terminal),
     }
     return Helper(request, label="netcompose-exec", **popen), command
 

@@ -282,7 +282,7 @@ def execute(request: Mapping[str, Any], report: int) -> int:
                 syscalls.unshare(syscalls.CLONE_NEWUTS)
             inside.bind_etc(request["etc"])
             inside.set_hostname(request["hostname"])
-        pid = inside.launch(request["command"], None, new_session=False)
+        pid = inside.launch(request["command"], None, new_session=request["terminal"])
     os.close(report)
     # Keys at the terminal reach the command by themselves (same process group); this process only waits.
     for number in (signal.SIGINT, signal.SIGQUIT):

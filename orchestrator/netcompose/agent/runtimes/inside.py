@@ -172,7 +172,8 @@ def become(command: Mapping[str, Any]) -> NoReturn:
 def launch(command: Mapping[str, Any], output: Optional[int], new_session: bool) -> int:
     """Fork and become the command; returns its process id once it runs, or raises :class:`StepFailed`.
 
-    ``output`` takes stdout and stderr, with stdin from ``/dev/null``; None passes all three through.
+    ``output`` takes stdout and stderr, with stdin from ``/dev/null``; None passes all three through, to a session
+    of its own with the terminal that they are if so asked.
     """
     import json
 
@@ -183,6 +184,12 @@ def launch(command: Mapping[str, Any], output: Optional[int], new_session: bool)
             os.close(receive)
             if new_session:
                 os.setsid()
+                if output is None:
+                    import fcntl
+                    import termios
+
+                    # The terminal on stdin is the session's own: keys become signals, and it has job control.
+                    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
             if output is not None:
                 null = os.open(os.devnull, os.O_RDONLY)
                 os.dup2(null, 0)

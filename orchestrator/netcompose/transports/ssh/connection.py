@@ -49,6 +49,7 @@ class SshAgent(RemoteAgent):
         self._stream = stream
         self._closed = threading.Event()
         super().__init__(target.name, stream, answer_timeout=target.command_timeout)
+        self.keepalive = target.keepalive
         if target.keepalive > 0:
             threading.Thread(target=self._live, args=(target.keepalive,), daemon=True).start()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SshTarget:
-    """A host as the topology names it. What is empty (or 0) is taken from OpenSSH's configuration, as ssh(1) does.
+    """A host as the topology names it. What is empty (or None) is taken from OpenSSH's configuration, as ssh(1) does.
 
     ``name`` is the host's name in the topology, for messages; ``address`` an address, a DNS name or an alias of
     ssh_config(5). ``proxy_jump`` is written as OpenSSH's ProxyJump. ``become`` is ``"sudo"`` or empty. Times are in
@@ -18,7 +18,7 @@ class SshTarget:
     name: str
     address: str
     user: str = ""
-    port: int = 0
+    port: int | None = None
     identity_file: str = ""
     agent: bool = True
     proxy_jump: str = ""

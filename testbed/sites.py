@@ -17,15 +17,11 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from subprocess import DEVNULL, CompletedProcess
 from types import TracebackType
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
-
-import forkserver
 
 from netcompose.transports.sandbox import Sandbox
 
@@ -50,6 +46,15 @@ AcceptEnv LANG LC_*
 """
 
 
+#: Runs what follows ``python`` inside a host, as :func:`interpreter` does.
+Python = Callable[..., "CompletedProcess[str]"]
+
+
+def interpreter(host: Sandbox, *argv: str, **options: Any) -> CompletedProcess[str]:
+    """A real start of Python inside a host."""
+    return host.run([sys.executable, *argv], **options)
+
+
 def program(name: str) -> str:
     """The absolute path of a program, which sshd wants to be called by."""
     path = shutil.which(name, path=_SBIN)
@@ -62,6 +67,12 @@ def keygen(path: Path, *options: str, kind: str = "ed25519") -> str:
     argv = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", path.name, *options, "-f", str(path)]
     subprocess.run(argv, check=True, stdin=DEVNULL)
     return path.with_name(path.name + ".pub").read_text()
+
+
+def make_keys(folder: Path, hosts: int) -> None:
+    """The key pairs of the controller's user and of so many hosts."""
+    for name in ("user", *(f"host{number}" for number in range(1, hosts + 1))):
+        keygen(folder / name)
 
 
 def wait_until(condition: Any, seconds: float = 10.0) -> Any:
@@ -138,11 +149,20 @@ def _expected(done: CompletedProcess[str], status: int | None) -> CompletedProce
 class Site:
     """``count`` hosts (``server1``, ``server2``, ...) and a controller that may log in to all of them as root.
 
-    ``keys`` has a pair of each (``user``, ``user.pub``, ``host1`` ...), made once for all sites (see conftest.py).
+    ``keys`` has a pair of each (``user``, ``user.pub``, ``host1`` ...), made once for all sites (:func:`make_keys`).
     """
 
-    def __init__(self, folder: Path, count: int, keys: Path, *, ports: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        keys: Path,
+        *,
+        ports: Mapping[int, int] | None = None,
+        python: Python | None = None,
+    ) -> None:
         self.folder = folder
+        self._python = python or interpreter
         self.controller = Sandbox("controller")
         self.home = folder / "controller"
         self.hosts: dict[str, Host] = {}
@@ -230,16 +250,16 @@ class Site:
 
     def netcompose(self, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """The command line on the controller; no traceback, whatever is asked."""
-        done = self._forked("-m", "netcompose", *argv, status=status, **options)
+        done = self._run_python("-m", "netcompose", *argv, status=status, **options)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
     def python(self, code: str, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """Python on the controller, with the package."""
-        return self._forked("-c", textwrap.dedent(code), *argv, status=status, **options)
+        return self._run_python("-c", textwrap.dedent(code), *argv, status=status, **options)
 
-    def _forked(self, *argv: str, status: int | None, **options: Any) -> CompletedProcess[str]:
-        done = forkserver.run(self.controller, *argv, **{**options, "env": self.environment(options.get("env"))})
+    def _run_python(self, *argv: str, status: int | None, **options: Any) -> CompletedProcess[str]:
+        done = self._python(self.controller, *argv, **{**options, "env": self.environment(options.get("env"))})
         return _expected(done, status)
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
