@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from engine import Engine
-from image_support import NEEDS_ETH0, Images, engine_objects
+from image_support import NEEDS_ETH0, NETCOMPOSE, Images, engine_objects
 from support import assert_same, run, snapshot
 
 Make = Callable[[str], Images]
@@ -152,3 +152,14 @@ def test_a_container_that_was_removed_by_hand_is_made_again(make: Make) -> None:
     mix.up()
     mix.await_running("web")
     assert mix.pings("web", "nat")
+
+
+def test_exec_at_a_terminal_and_with_input(make: Make) -> None:
+    mix = make(MIX)
+    mix.up()
+    assert mix.nc("exec", "web", "--", "cat", input="one\ntwo\n") == "one\ntwo\n"
+    # script(1) gives it a terminal, as a keyboard would.
+    command = f"{' '.join(NETCOMPOSE)} exec -f {mix.file} web -- sh -c 'test -t 0 && echo on $TERM; exit 5'"
+    done = mix.host.run(["script", "-qec", command, "/dev/null"], env={"TERM": "vt100"}, input="")
+    assert done.stdout.strip().replace("\r", "").endswith("on vt100")
+    assert done.returncode == 5

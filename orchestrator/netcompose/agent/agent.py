@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from typing import Any, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
 from netcompose.agent import facts, features, housekeeping, rundir, watchdog
@@ -20,10 +20,13 @@ from netcompose.agent.run import Progress, carry_out
 from netcompose.agent.runtimes import engineshow, execution, gate
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot, take
-from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, RollbackFailed
+from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, ProtocolError, RollbackFailed
 from netcompose.planner.plan import Change
 from netcompose.planner.planner import make_plan
 from netcompose.resources import ContainerState, ExecTarget, Observation, Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.runtimes.imagestock import Arrival
 
 #: Bytes that have to be free in /run before a run on several hosts begins.
 LEAST_ROOM = 1 << 20
@@ -44,6 +47,8 @@ class Agent:
         self._armed: Sequence[Change] = ()
         #: The id that an object had before the run that has renamed it -> the one that it has now.
         self._renamed: dict[str, str] = {}
+        #: The image that is arriving.
+        self._arrival: Optional[Arrival] = None
         _allow_open_files()
 
     def known_as(self, host: str) -> None:
@@ -250,6 +255,61 @@ class Agent:
         """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
         return b"".join(execution.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
 
+    def images(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of images that this host's engine has, by name; empty for those that it does not have."""
+        from netcompose.agent.runtimes import imagestock
+
+        return dict(imagestock.known(names))
+
+    def unreachable_images(self, names: Sequence[str]) -> dict[str, str]:
+        """Why the engine cannot pull images, by name; empty for those that it can."""
+        from netcompose.agent.runtimes import imagestock
+
+        return dict(imagestock.unreachable(names))
+
+    def pull_image(self, name: str, progress: Optional[Progress] = None) -> str:
+        """Pull an image; its id."""
+        from netcompose.agent.runtimes import imagestock
+
+        return imagestock.pull(name, progress)
+
+    def load_image(self, stream: Iterator[bytes]) -> str:
+        """Load an archive of images; what the engine says."""
+        from netcompose.agent.runtimes import imagestock
+
+        return imagestock.load(stream)
+
+    def take_image(self, data: bytes, *, first: bool = False, end: bool = False, abort: bool = False) -> str:
+        """The same for one that arrives in pieces."""
+        from netcompose.agent.runtimes import imagestock
+
+        if first:
+            self._give_up_image()
+            self._arrival = imagestock.Arrival()
+        if self._arrival is None:
+            raise ProtocolError("a piece of an image came, and no image is being loaded")
+        if abort:
+            self._give_up_image()
+            return ""
+        try:
+            if data:
+                self._arrival.piece(data)
+            return self._arrival.end() if end else ""
+        except NetcomposeError:
+            self._give_up_image()
+            raise
+
+    def _give_up_image(self) -> None:
+        if self._arrival is not None:
+            self._arrival.abort()
+            self._arrival = None
+
+    def tag_image(self, id: str, name: str) -> None:
+        """Give an image one more name."""
+        from netcompose.agent.runtimes import imagestock
+
+        imagestock.tag(id, name)
+
     def close(self) -> None:
         """End: an unconfirmed run is rolled back, the lock is given back; both by the watchdog, if one is armed."""
         if self._watchdog is not None and self._watchdog.alive:
@@ -260,6 +320,7 @@ class Agent:
                 if self._lock.held and self._watchdog is None:
                     self.rollback()
             self._lock.release()
+        self._give_up_image()
         self._namespaces.close()
 
 

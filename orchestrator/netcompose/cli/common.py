@@ -85,13 +85,25 @@ def listed_hosts(args: argparse.Namespace) -> list[str]:
 
 
 def make(executor: Executor, topology: Topology) -> Planned:
-    """Observe, compile and plan, and say what a host lacks that the topology can do without."""
+    """Observe, compile and plan, and say what a host lacks that the topology can do without, and what comes first."""
     from netcompose.executor import planning
 
     made = planning.make(executor, topology)
-    for sentence in made.desired.notes:
+    for sentence in (*made.desired.notes, *map(str, made.coming)):
         note(sentence)
     return made
+
+
+def bring_images(executor: Executor, made: Planned) -> Planned:
+    """Load and pull what a plan needs first, with progress on a terminal; the plan that is made of it."""
+    from netcompose.cli.progress import Transfer
+    from netcompose.executor import images, planning
+
+    if not made.coming:
+        return made
+    with Transfer(sys.stderr) as progress, interruptible():
+        images.bring(executor, made.topology.name, made.coming, progress.step)
+    return planning.make(executor, made.topology, pulled=True)
 
 
 def note(sentence: str) -> None:

@@ -28,6 +28,21 @@ def images_by_host(topology: Topology) -> dict[str, tuple[str, ...]]:
     return {host: tuple(sorted(images)) for host, images in found.items()}
 
 
+#: The stronger one counts where containers of one host ask for the same image.
+_POLICIES = ("never", "missing", "always")
+
+
+def pull_policies(topology: Topology) -> dict[str, dict[str, str]]:
+    """By host, the policy of each image as written: the strongest that a container asks for."""
+    found: dict[str, dict[str, str]] = {}
+    for container in topology.containers.values():
+        if container.image:
+            policy = str(container.engine.get("pull_policy", "missing")).replace("if_not_present", "missing")
+            of_host = found.setdefault(container.host, {})
+            of_host[container.image] = max(policy, of_host.get(container.image, "never"), key=_POLICIES.index)
+    return found
+
+
 def gatekeeper() -> Process:
     """The service that lets programs run once their containers are wired."""
     return Process(id=GATE_ID, container=GATE_SERVICE, command=(GATEKEEPER,), restart="always")
@@ -51,7 +66,7 @@ def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Pr
                 "install docker.io there, or leave 'image' out: then it is a namespace that runs programs of the host"
             )
             yield topology.source.problem(message, path, hint=hint)
-        elif not engine.images.get(container.image):
+        elif not engine.images.get(container.image) and container.image not in engine.coming:
             message = f"host {container.host!r}: {engine.runtime} has no image {container.image!r}"
             yield topology.source.problem(
                 message, path, hint=f"fetch it there: {engine.runtime} pull {container.image}"
@@ -107,7 +122,7 @@ def _container(
         id=container_id(container.name),
         container=container.name,
         name=netns_name(topology.name, container.name),
-        image=container.image,
+        image=engine.names.get(container.image, container.image) if engine is not None else container.image,
         runtime=engine.runtime if engine is not None and engine.runtime else "docker",
         network=f"container:{container.joins}" if joined else "host" if container.network_mode == "host" else "",
         entrypoint=_words(keys.get("entrypoint", ())),

@@ -94,11 +94,8 @@ def _containers(topology: Topology) -> Iterator[Finding]:
 
 def _of_an_image(topology: Topology, container: Container) -> Iterator[Finding]:
     path = container.path
-    policy = container.engine.get("pull_policy", "never")
-    if policy != "never":
-        yield (*path, "pull_policy"), f"pull_policy: {policy}", "fetch the image before: docker pull"
-    if container.image.startswith((".", "/")):
-        yield (*path, "image"), "an image that is a file or a folder", "load it before: docker load"
+    if container.engine.get("pull_policy") == "build":
+        yield (*path, "pull_policy"), "pull_policy: build", "build the image before: docker build"
     for other in container.engine.get("depends_on", {}):  # type: ignore[attr-defined]
         if other in topology.containers and topology.containers[other].host != container.host:
             yield (*path, "depends_on"), f"'depends_on' with {other!r}, which is on another host,", "leave it out"

@@ -50,6 +50,14 @@ class Executor:
             lambda host, connection: connection.observe(topology, wanted.get(host, ()), run.get(host, ()))
         )
 
+    def connection(self, host: str) -> Connection:
+        """The connection to a host."""
+        return self._connections[host]
+
+    def each(self, hosts: Iterable[str], call: Callable[[str], Answer]) -> dict[str, Answer]:
+        """Call for some hosts by name, side by side."""
+        return self._everywhere(lambda host, connection: call(host), hosts)
+
     def owners(self, inodes: Mapping[str, Sequence[int]]) -> dict[str, dict[int, str]]:
         """By host, which processes have the sockets that were asked for."""
         return self._everywhere(lambda host, connection: connection.owners(inodes[host]), inodes)

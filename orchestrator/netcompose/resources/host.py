@@ -25,12 +25,17 @@ class Listener:
 class EngineFacts:
     """The container engine of a host, when a topology asks for one: ``runtime`` is docker or podman, empty if there is
     none, with the reason in ``lacks``. ``images`` are the ids of the images that were asked about, by reference as
-    written, empty for one that the engine does not have."""
+    written, empty for one that the engine does not have. ``machine`` is the host's (uname(2)), for which images are
+    made. From the controller come ``names``, what the engine calls images that come from files, by reference as
+    written, and ``coming``, the references of those that a run brings before anything else."""
 
     runtime: str = ""
     version: str = ""
     lacks: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    coming: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

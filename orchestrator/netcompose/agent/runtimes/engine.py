@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import replace
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from netcompose.agent.runtimes import enginebody, gate
 from netcompose.agent.runtimes.engineapi import SOCKETS, EngineApi, side_by_side, socket_path
+from netcompose.agent.runtimes.images import is_file
 from netcompose.errors import EngineRefused, HostLacks, KernelRefused, NetcomposeError
 from netcompose.resources import Container, EngineFacts, Start, to_data
 from netcompose.resources.container_engine import LABEL_TOPOLOGY, NOT_STARTED, SET_ASIDE, STARTED
@@ -74,10 +76,10 @@ class Engine:
         """What a plan needs to know of it."""
         try:
             version = str(self.api.get("/version").get("Version", ""))
-            found = {reference: self.image_id(reference) or "" for reference in images if reference}
+            found = {name: self.image_id(name) or "" for name in images if name and not is_file(name)}
         except NetcomposeError as error:
             return EngineFacts(lacks=error.message)
-        return EngineFacts(runtime=self.runtime, version=version, images=found)
+        return EngineFacts(runtime=self.runtime, version=version, images=found, machine=os.uname().machine)
 
     # Images
 
@@ -89,6 +91,22 @@ class Engine:
             if error.status == _NOT_FOUND:
                 return None
             raise
+
+    def tag_image(self, id: str, name: str) -> None:
+        """Give an image one more name, ``repository:tag``."""
+        repository, _, tag = name.rpartition(":")
+        self.api.post("/images/{}/tag".format(id), repo=repository, tag=tag)
+
+    def unreachable(self, reference: str) -> str:
+        """Why an image cannot be pulled, as far as its registry is asked by the engine; empty if it can. Podman is not
+        asked, its API has no such call."""
+        if self.runtime != "docker":
+            return ""
+        try:
+            self.api.get("/distribution/{}/json".format(reference))
+        except EngineRefused as error:
+            return error.message
+        return ""
 
     def load(self, stream: Iterator[bytes]) -> str:
         """Load an archive as ``docker save`` writes it; what the engine says that it loaded."""

@@ -10,11 +10,13 @@ An engine is anything with :class:`Engine`'s methods; nothing here speaks to one
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, Iterator, Optional, Protocol
 
-from netcompose.agent.runtimes import imagefile, imagestream
-from netcompose.agent.runtimes.imagefile import ImageFile, Platform
 from netcompose.errors import ImageUnusable, NetcomposeError
+
+if TYPE_CHECKING:
+    # Files are read only where a topology names one: what reads archives takes its time to import.
+    from netcompose.agent.runtimes.imagefile import ImageFile, Platform
 
 #: Called with (bytes done, bytes in all or 0, what is being done).
 Progress = Callable[[int, int, str], None]
@@ -29,6 +31,9 @@ class Engine(Protocol):
 
     def image_id(self, ref: str) -> Optional[str]:
         """The id (``sha256:...``) of an image by name, tag or id; None if the engine has none."""
+
+    def tag_image(self, id: str, name: str) -> None:
+        """Give an image one more name."""
 
     def load(self, stream: Iterator[bytes]) -> str:
         """Load an archive in Docker's form; the id of its image. Raises ImageUnusable if the engine refuses it."""
@@ -50,7 +55,7 @@ class ImageSource:
 @dataclass(frozen=True)
 class Finding:
     """How an engine stands to an image. ``id`` is the one that it has, empty for none; ``action`` is what has to be
-    done before a container can be made: empty, ``load`` or ``pull``; ``problem`` says why that cannot be."""
+    done before a container can be made: empty, ``load``, ``tag`` or ``pull``; ``problem`` says why that cannot be."""
 
     id: str = ""
     action: str = ""
@@ -70,6 +75,8 @@ def source(ref: str, folder: str, platform: Platform) -> ImageSource:
         return ImageSource(ref)
     import os
 
+    from netcompose.agent.runtimes import imagefile
+
     path = os.path.normpath(os.path.join(folder, ref))
     return ImageSource(ref, imagefile.read(path, platform).id, path)
 
@@ -82,20 +89,28 @@ def tag(topology: str, identity: str) -> str:
 
 def find(engine: Engine, wanted: ImageSource, topology: str, policy: str = "") -> Finding:
     """What there is of an image and what is missing; changes nothing and asks no registry."""
-    policy = normal_policy(policy)
+    normal_policy(policy)
     if wanted.path:
-        # Engines with containerd's store give other ids; there the tag, which has the content's hash, tells.
-        have = engine.image_id(wanted.id) or engine.image_id(tag(topology, wanted.id))
-        return Finding(have) if have else Finding(action="load")
-    have = engine.image_id(wanted.ref) or ""
+        # Known by the tag, which has the content's hash: engines with containerd's store have ids of their own.
+        have = engine.image_id(tag(topology, wanted.id))
+        if have:
+            return Finding(have)
+        have = engine.image_id(wanted.id)
+        return Finding(have, "tag") if have else Finding(action="load")
+    return judge(wanted.ref, engine.image_id(wanted.ref) or "", policy)
+
+
+def judge(ref: str, have: str, policy: str = "") -> Finding:
+    """The same for an image by name, of which the engine has ``have``, an id or nothing."""
+    policy = normal_policy(policy)
     if policy == ALWAYS:
         return Finding(have, "pull")
     if have:
         return Finding(have)
     if policy == NEVER:
         return Finding(
-            problem="the engine has no image {}, and pull_policy is never".format(wanted.ref),
-            hint="fetch it (docker pull {}), or name a file: image: ./image.tar".format(wanted.ref),
+            problem="the engine has no image {}, and pull_policy is never".format(ref),
+            hint="fetch it there (docker pull {}), or name a file: image: ./image.tar".format(ref),
         )
     return Finding(action="pull")
 
@@ -121,10 +136,15 @@ def bring(
         return finding.id
     if finding.action == "pull":
         return _pull(engine, wanted, progress)
+    name = tag(topology, wanted.id)
+    if finding.action == "tag":
+        engine.tag_image(finding.id, name)
+        return finding.id
+    from netcompose.agent.runtimes import imagestream
+
     image = usable(wanted, platform, zstd=zstd)
-    name = tag(topology, image.id)
     loaded = engine.load(_told(imagestream.stream(image, [name]), imagestream.length(image), wanted.ref, progress))
-    have = engine.image_id(image.id) or engine.image_id(name)
+    have = engine.image_id(name)
     if not have:
         raise ImageUnusable(
             "{}: the engine took the image and does not have it (it says {})".format(wanted.ref, loaded or "nothing")
@@ -134,6 +154,8 @@ def bring(
 
 def usable(wanted: ImageSource, platform: Platform, *, zstd: bool = False) -> ImageFile:
     """The image of a file, every part verified: what is to be known before the first change. Raises ImageUnusable."""
+    from netcompose.agent.runtimes import imagefile
+
     image = imagefile.read(wanted.path, platform)
     if wanted.id and image.id != wanted.id:
         raise ImageUnusable("{}: the file has changed since the plan was made".format(wanted.ref), hint="plan again")
