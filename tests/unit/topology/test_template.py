@@ -11,8 +11,8 @@ import pytest
 from netcompose.errors import TopologyError, UsageError
 from netcompose.topology import rendering
 from netcompose.topology.load import load_text
+from netcompose.topology.sourcetext import SourceText
 from netcompose.topology.template import fill, is_template, own_variables
-from netcompose.topology.yamltree import SourceText
 
 
 def filled(text: str, timeout: float = 10.0, **variables: str) -> str:

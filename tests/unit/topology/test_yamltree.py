@@ -11,7 +11,8 @@ import yaml
 from netcompose.errors import TopologyError, UsageError
 from netcompose.topology import yamltree
 from netcompose.topology.scalars import as_text, plain_scalar
-from netcompose.topology.yamltree import MAX_BYTES, Document, SourceText, decode, read_file
+from netcompose.topology.sourcetext import MAX_BYTES, SourceText, decode, read_file
+from netcompose.topology.yamltree import Document
 
 
 def parsed(text: str) -> Document:
