@@ -75,6 +75,10 @@ def tags(engine: Engine) -> list[str]:
     return sorted(tag for tag in listed if tag.startswith("netcompose/"))
 
 
+def everything(engine: Engine) -> list[str]:
+    return sorted(engine.docker("image", "ls", "--all", "--quiet").stdout.split())
+
+
 def bring(agent: Connection, engine: Engine, folder: Path) -> str:
     machine = engine.host.run(["uname", "-m"], check=True).stdout.strip()
     wanted = images.source("./web", str(folder), machine)
@@ -106,7 +110,7 @@ def test_an_image_of_a_file_is_sent_to_a_host_that_lacks_it(
 def test_an_image_that_is_damaged_on_its_way_leaves_nothing_in_the_engine(
     image_engine: Engine, agent: Connection, here: Platform, tmp_path: Path
 ) -> None:
-    before = image_engine.docker("image", "ls", "--all", "--quiet").stdout
+    before = everything(image_engine)
 
     def broken() -> Iterator[bytes]:
         member = tarfile.TarInfo("layer.tar")
@@ -118,7 +122,7 @@ def test_an_image_that_is_damaged_on_its_way_leaves_nothing_in_the_engine(
     with pytest.raises(ImageUnusable, match="not what the image says"):
         agent.load_image(broken())
     # The same connection is of use for the next.
-    assert image_engine.docker("image", "ls", "--all", "--quiet").stdout == before
+    assert everything(image_engine) == before
     make(tmp_path / "web", "layout", here, programs())
     assert bring(agent, image_engine, tmp_path)
 
@@ -130,7 +134,7 @@ def test_what_the_engine_refuses_is_told_in_its_words(image_engine: Engine, agen
 
 
 def test_a_host_that_is_lost_meanwhile_takes_nothing(image_engine: Engine, agent: Connection) -> None:
-    before = image_engine.docker("image", "ls", "--all", "--quiet").stdout
+    before = everything(image_engine)
 
     def cut() -> Iterator[bytes]:
         yield bytes(1 << 20)
@@ -139,7 +143,7 @@ def test_a_host_that_is_lost_meanwhile_takes_nothing(image_engine: Engine, agent
 
     with pytest.raises(Exception, match=r"closed|lost"):
         agent.load_image(cut())
-    assert image_engine.docker("image", "ls", "--all", "--quiet").stdout == before
+    assert everything(image_engine) == before
 
 
 @pytest.mark.parametrize("form", ["layout", "saved"])

@@ -60,13 +60,13 @@ def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Pr
             continue
         path = (*container.path, "image")
         engine = live[container.host].facts.engine
-        if engine.lacks or not engine.runtime:
-            message = f"host {container.host!r}: {engine.lacks or 'no container engine is known there'}"
+        if engine.lacks:
+            message = f"host {container.host!r}: {engine.lacks}"
             hint = (
                 "install docker.io there, or leave 'image' out: then it is a namespace that runs programs of the host"
             )
             yield topology.source.problem(message, path, hint=hint)
-        elif not engine.images.get(container.image) and container.image not in engine.coming:
+        elif engine.runtime and not engine.images.get(container.image) and container.image not in engine.coming:
             message = f"host {container.host!r}: {engine.runtime} has no image {container.image!r}"
             yield topology.source.problem(
                 message, path, hint=f"fetch it there: {engine.runtime} pull {container.image}"

@@ -76,7 +76,7 @@ def _valid(tree: Tree, source: Source, format: str) -> str:
     """The text, after what the language does not allow (a wrong address, a network of one's own twice) is taken out."""
     for _ in range(_MOST):
         try:
-            from_document(Document(SourceText("topology.yaml", write(plain(tree.value), template=False))))
+            from_document(Document(SourceText("topology.yaml", write(_checked(tree), template=False))))
             return write(tree.value, _head(source, format, len(_in_order(tree.findings))))
         except TopologyError as error:
             problem = error.problems[0]
@@ -91,6 +91,15 @@ def _valid(tree: Tree, source: Source, format: str) -> str:
         note.text = f"left out: {what}{line}: {problem.message}"
         tree.findings.append(said)
     raise TopologyError([source.problem("more is wrong with this file than can be left out", ())])
+
+
+def _checked(tree: Tree) -> dict[str, Any]:
+    """What can be checked without looking at other files: whether those are there is for `validate` to say."""
+    made: dict[str, Any] = plain(tree.value)
+    for container in made.get("containers", {}).values():
+        if isinstance(container, dict):
+            container.pop("env_file", None)
+    return made
 
 
 def _head(source: Source, format: str, findings: int) -> str:

@@ -33,6 +33,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "docker-compose.yml"
     file.write_text(COMPOSE)
+    (tmp_path / "web.env").write_text("FROM_FILE=1\n")
     return file
 
 
@@ -58,9 +59,9 @@ def test_a_file_is_written_once(source: Path, capsys: pytest.CaptureFixture[str]
 def test_paths_lead_to_the_sources_folder(source: Path) -> None:
     Path("deep/er").mkdir(parents=True)
     assert main(["convert", "docker-compose.yml", "--out", "deep/er/topology.yaml"]) == 0
-    engine = load("deep/er/topology.yaml").containers["web"].engine
-    assert engine["volumes"] == ["../../html:/html", "data:/data"]
-    assert engine["env_file"] == ("../../web.env",)
+    web = load("deep/er/topology.yaml").containers["web"]
+    assert web.engine["volumes"] == ["../../html:/html", "data:/data"]
+    assert web.environment["FROM_FILE"] == "1"
 
 
 def test_values_come_from_the_command_line_then_the_file_beside_it_and_never_the_shell(
