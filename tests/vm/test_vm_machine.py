@@ -29,8 +29,7 @@ def test_it_runs_a_distributions_kernel_with_its_modules(host: Machine) -> None:
     release = run(host, "uname", "-r").strip()
     assert release == host.release and release.endswith("-cloud-amd64") and release != os.uname().release
     before = run(host, "cat", "/proc/modules")
-    for feature in FEATURES:
-        run(host, "modprobe", feature)
+    run(host, "modprobe", "-a", *FEATURES)
     loaded = {line.split()[0] for line in run(host, "cat", "/proc/modules").splitlines()}
     assert loaded >= set(FEATURES)
     # What was not loaded before can be in the way of tests that look at the host's settings.
