@@ -102,7 +102,7 @@ def test_it_runs_this_checkouts_package_with_its_own_python(host: Machine) -> No
 def test_a_command_line_that_is_forked_is_like_one_that_is_started(host: Machine, tmp_path: Path) -> None:
     """`python -m netcompose` of the tests is a fork of a process that has imported it; another Python is none."""
     file = tmp_path / "topology.yaml"
-    file.write_text("name: t\nnetworks: {n: {subnets: [10.9.0.0/24]}}\ncontainers: {a: {networks: [n]}}\n")
+    file.write_text("name: t\nnetworks: {n: {subnets: [10.9.0.0/24]}}\ncontainers:\n  a: {networks: [n]}\n")
     (tmp_path / "changed.yaml").write_text(file.read_text() + "  b: {networks: [n]}\n")
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: t\nnetworks: {n: {subnets: [10.9.0.0/33]}}\n")
