@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,9 @@ containers:
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(two_hosts: Site) -> Site:
     """Two hosts."""
-    return make_site(2)
+    return two_hosts
 
 
 @pytest.fixture

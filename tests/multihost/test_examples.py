@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ from testbed.sites import Site
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(two_hosts: Site) -> Site:
     """The examples' two hosts."""
-    return make_site(2)
+    return two_hosts
 
 
 def inside(site: Site, file: str, container: str, *argv: str, status: int = 0) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,9 @@ containers:
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(two_hosts: Site) -> Site:
     """Two hosts."""
-    return make_site(2)
+    return two_hosts
 
 
 @pytest.fixture
