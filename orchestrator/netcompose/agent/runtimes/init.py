@@ -14,7 +14,7 @@ import os
 import select
 import signal
 import time
-from typing import Any, Iterator, Mapping, NoReturn, Optional
+from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence
 
 from netcompose.agent.kernel import syscalls
 from netcompose.agent.runtimes import inside, output, records
@@ -28,7 +28,7 @@ _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, sign
 def main(request: Mapping[str, Any], report: int) -> int:
     """Do what the agent asks (see helper.py): ``start`` containers or ``exec`` a command in one."""
     if request["mode"] == "start":
-        start_all(request["containers"], report)
+        start_all(request["containers"], report, request["locks"])
         return 0
     return execute(request, report)
 
@@ -51,9 +51,12 @@ def _reporting(report: int, index: int) -> Iterator[None]:
         os._exit(1)
 
 
-def start_all(containers: list[dict[str, Any]], report: int) -> None:
-    """Start every container of a request and wait until each has a PID 1 or has failed."""
+def start_all(containers: list[dict[str, Any]], report: int, locks: Sequence[int] = ()) -> None:
+    """Start every container of a request and wait until each has a PID 1 or has failed. ``locks`` are held by every
+    process on the way, until its command runs."""
     opened = {}
+    for lock in locks:
+        os.set_inheritable(lock, False)
     for index, spec in enumerate(containers):
         try:
             with inside.step("run directory"):
@@ -72,14 +75,16 @@ def start_all(containers: list[dict[str, Any]], report: int) -> None:
     for index in opened:
         pid = os.fork()
         if pid == 0:
-            _enter(containers[index], index, opened, report)
+            _enter(containers[index], index, opened, report, locks)
         children.append(pid)
     os.close(report)
     for pid in children:
         os.waitpid(pid, 0)
 
 
-def _enter(spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, int]], report: int) -> NoReturn:
+def _enter(
+    spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, int]], report: int, locks: Sequence[int]
+) -> NoReturn:
     """Take the container's namespaces, fork PID 1, write down who it is, and let it go."""
     with _reporting(report, index):
         directory, netns = opened[index]
@@ -100,7 +105,7 @@ def _enter(spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, 
             os.close(go)
             # Without the word the container is not on record: whoever should have written it is gone.
             if os.read(ready, 1):
-                _first_process(spec, index, directory, report)
+                _first_process(spec, index, directory, report, locks)
             os._exit(1)
         with inside.step("record"):
             records.write(directory, records.PROCESS, {**spec["record"], **records.identity(pid)})
@@ -108,7 +113,7 @@ def _enter(spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, 
     os._exit(0)
 
 
-def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: int) -> NoReturn:
+def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: int, locks: Sequence[int]) -> NoReturn:
     with _reporting(report, index):
         os.setsid()
         log = output.Writer(directory)
@@ -120,6 +125,8 @@ def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: 
         inside.set_hostname(spec["hostname"])
         supervisor = Supervisor(spec, directory, log)
         supervisor.start()
+    for fd in locks:
+        os.close(fd)
     _tell(report, index)
     os.close(report)
     try:

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Iterator, Optional, Sequence
 
+from netcompose.agent import lock
 from netcompose.agent.rundir import topology_dir
 from netcompose.agent.runtimes import output, records, services
 from netcompose.agent.runtimes.execution import attach, run_captured
@@ -104,7 +105,9 @@ def _detached(request: dict[str, Any], label: str) -> Helper:
     import subprocess
 
     null = subprocess.DEVNULL
-    return Helper(request, label=label, stdin=null, stdout=null, stderr=null, cwd="/", start_new_session=True)
+    # A run that is killed now leaves the helper at work: nobody is to change the host until it is done.
+    own = {"cwd": "/", "start_new_session": True, "stdin": null, "stdout": null, "stderr": null}
+    return Helper(request, label=label, locks=lock.shared(), **own)
 
 
 def _specification(topology: str, process: Process) -> dict[str, Any]:
