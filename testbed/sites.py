@@ -17,7 +17,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from subprocess import DEVNULL, CompletedProcess
 from types import TracebackType
@@ -44,6 +44,15 @@ PrintMotd no
 UseDNS no
 AcceptEnv LANG LC_*
 """
+
+
+#: Runs what follows ``python`` inside a host, as :func:`interpreter` does.
+Python = Callable[..., "CompletedProcess[str]"]
+
+
+def interpreter(host: Sandbox, *argv: str, **options: Any) -> CompletedProcess[str]:
+    """A real start of Python inside a host."""
+    return host.run([sys.executable, *argv], **options)
 
 
 def program(name: str) -> str:
@@ -130,14 +139,30 @@ class Host:
         return [line.split()[0] for line in lines if " python3 -I -S -c " in f" {line.split(None, 1)[1]}"]
 
 
+def _expected(done: CompletedProcess[str], status: int | None) -> CompletedProcess[str]:
+    assert status is None or done.returncode == status, (
+        f"{done.args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
+    return done
+
+
 class Site:
     """``count`` hosts (``server1``, ``server2``, ...) and a controller that may log in to all of them as root.
 
     ``keys`` has a pair of each (``user``, ``user.pub``, ``host1`` ...), made once for all sites (:func:`make_keys`).
     """
 
-    def __init__(self, folder: Path, count: int, keys: Path, *, ports: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        keys: Path,
+        *,
+        ports: Mapping[int, int] | None = None,
+        python: Python | None = None,
+    ) -> None:
         self.folder = folder
+        self._python = python or interpreter
         self.controller = Sandbox("controller")
         self.home = folder / "controller"
         self.hosts: dict[str, Host] = {}
@@ -221,22 +246,25 @@ class Site:
 
     def run(self, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """A command on the controller, which has to end with ``status`` (None: with any), at home."""
-        env = {"HOME": str(self.home), "SSH_AUTH_SOCK": "", **options.pop("env", {})}
-        done = self.controller.run(argv, env=env, **options)
-        assert status is None or done.returncode == status, (
-            f"{argv} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-        )
-        return done
+        return _expected(self.controller.run(argv, env=self.environment(options.pop("env", None)), **options), status)
 
     def netcompose(self, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """The command line on the controller; no traceback, whatever is asked."""
-        done = self.run(*NETCOMPOSE, *argv, status=status, **options)
+        done = self._run_python("-m", "netcompose", *argv, status=status, **options)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
     def python(self, code: str, *argv: str, status: int | None = 0, **options: Any) -> CompletedProcess[str]:
         """Python on the controller, with the package."""
-        return self.run(sys.executable, "-c", textwrap.dedent(code), *argv, status=status, **options)
+        return self._run_python("-c", textwrap.dedent(code), *argv, status=status, **options)
+
+    def _run_python(self, *argv: str, status: int | None, **options: Any) -> CompletedProcess[str]:
+        done = self._python(self.controller, *argv, **{**options, "env": self.environment(options.get("env"))})
+        return _expected(done, status)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Of what runs on the controller: its own home, no SSH agent."""
+        return {"HOME": str(self.home), "SSH_AUTH_SOCK": "", **(more or {})}
 
     def document(self, names: Iterable[str] = (), **more: str) -> str:
         """The ``hosts:`` of a topology for some of the hosts (all: none named), with more keys for each."""

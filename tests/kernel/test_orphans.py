@@ -34,7 +34,7 @@ def test_a_helper_of_a_killed_run_is_waited_for(tmp_path: Path, after: str) -> N
             [*NETCOMPOSE, after, "-f", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         with pytest.raises(subprocess.TimeoutExpired):
-            second.communicate(timeout=3)
+            second.communicate(timeout=1.5)
         host.run(["kill", "-CONT", helper.strip()], check=True)
         out, error = second.communicate(timeout=120)
         assert second.returncode == 0, out + error

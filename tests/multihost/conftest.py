@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
+
+import forkserver
 from testbed.sites import Site, make_keys
 
 #: Host keys that are made once; no test has more hosts.
@@ -32,4 +37,4 @@ def make_site(keys: Path) -> Iterator[Callable[..., Site]]:
     ):
         folder = Path(name)
         folder.chmod(0o755)
-        yield lambda count, **options: stack.enter_context(Site(folder, count, keys, **options))
+        yield lambda count, **options: stack.enter_context(Site(folder, count, keys, python=forkserver.run, **options))

@@ -1,6 +1,6 @@
 """An agent that is killed after one of its operations: ``python faulty_agent.py N``, N counted from the first change.
 
-Its watchdog, which is a fork of it, is left in peace. The operations are those of the proofs (proof_worker.py).
+Its watchdog, which is a fork of it, is left in peace. The operations are those of the proofs (faults.py).
 """
 
 import os
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 
-from proof_worker import Faults
+from faults import Faults
 
 from netcompose.agent import agent
 from netcompose.agent.__main__ import main
@@ -22,7 +21,7 @@ class InThisProcess(Faults):
 
     def __init__(self, at: int) -> None:
         super().__init__("kill", at, 0)
-        self._active = False
+        self.active = False
         self._pid = os.getpid()
 
     def _around(self, name: str, operation: Any, position: int = -1) -> Any:
@@ -38,9 +37,9 @@ with_faults = agent.carry_out
 
 def carry_out(*arguments: Any) -> None:
     """The proofs count from the start in this mode; here it is from the first change."""
-    faults._active = os.getpid() == faults._pid
+    faults.active = os.getpid() == faults._pid
     with_faults(*arguments)
-    faults._active = False
+    faults.active = False
 
 
 agent.carry_out = carry_out

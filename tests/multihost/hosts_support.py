@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,8 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "proofs"))
 
+import forkserver
 from outside import capture
-from proof_host import Snapshot, differences
+from proof_host import Snapshot, differences, take_snapshot
 from support import EXAMPLES
 from testbed.sites import Site
 
@@ -33,10 +33,6 @@ from netcompose.transports.sandbox import Sandbox
 
 __all__ = ["EXAMPLES", "HostSnapshots", "Hosts", "capture"]
 
-PROOFS = str(Path(__file__).parents[1] / "kernel" / "proofs")
-#: Everything that netcompose could leave behind or change, read by foreign tools; without what differs when a process is
-#: made anew as it was.
-_SNAPSHOT = "import json, proof_worker; print(json.dumps(proof_worker._snapshot(None)))"
 _GLANCE = """
 ip -br link | sed 's/@.*UP/ UP/' | cut -d' ' -f1 | sort; ip -br -4 addr; ip netns list | cut -d' ' -f1 | sort
 nft list tables; sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding
@@ -86,16 +82,16 @@ class Hosts:
         """True if the target answers one packet."""
         return self.inside(host, container, "ping", "-c1", "-W2", *options, target).returncode == 0
 
-    def connect(self, host: str, program: Sequence[str] = (sys.executable, "-m", "netcompose.agent")) -> RemoteAgent:
+    def connect(self, host: str, program: Sequence[str] = ("-m", "netcompose.agent")) -> RemoteAgent:
         """A connection to an agent of its own."""
         if host in self.cut:
             raise HostUnreachable(f"host {host}: no route to host")
-        agent = self.sandboxes[host].popen(list(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert agent.stdin and agent.stdout
-        stream = Stream(os.dup(agent.stdout.fileno()), os.dup(agent.stdin.fileno()))
-        agent.stdin.close()
-        agent.stdout.close()
-        return RemoteAgent(host, stream, ended=lambda: agent.wait(30))
+        stdin, ask = os.pipe()
+        answer, stdout = os.pipe()
+        agent = forkserver.start(self.sandboxes[host], *program, stdin=stdin, stdout=stdout)
+        os.close(stdin)
+        os.close(stdout)
+        return RemoteAgent(host, Stream(answer, ask), ended=lambda: agent.wait(30))
 
     @contextmanager
     def run(self, **agents: RemoteAgent) -> Iterator[Executor]:
@@ -131,8 +127,7 @@ class Hosts:
 
     def snapshot(self, host: str) -> Snapshot:
         """One host as foreign tools see it."""
-        read = self.sandboxes[host].run([sys.executable, "-c", _SNAPSHOT], env={"PYTHONPATH": PROOFS}, check=True)
-        return dict(json.loads(read.stdout))
+        return take_snapshot(self.sandboxes[host])
 
     def snapshots(self) -> dict[str, Snapshot]:
         """Every host as foreign tools see it."""
@@ -149,9 +144,9 @@ class Hosts:
     def _differences(self, host: str, before: Snapshot, ignore: set[str]) -> list[str]:
         try:
             return list(differences(before, self.snapshot(host), ignore))
-        except subprocess.CalledProcessError as error:
+        except AssertionError as error:
             # A namespace may go between its listing and its reading.
-            return [str(error.stderr)]
+            return [str(error)]
 
     def glances(self) -> dict[str, str]:
         """The names of everything on every host, read at once: for after each of many faults."""
@@ -166,12 +161,12 @@ class Hosts:
 
     def faulty(self, host: str, at: int) -> RemoteAgent:
         """An agent that is killed after its n-th operation."""
-        return self.connect(host, (sys.executable, FAULTY, str(at)))
+        return self.connect(host, (FAULTY, str(at)))
 
     def agents(self, host: str) -> list[str]:
         """The agents and watchdogs that run on a host."""
         shown = self.sandboxes[host].run(["ps", "-eo", "pid=,args="]).stdout
-        return [line for line in shown.splitlines() if "netcompose.agent" in line or FAULTY in line]
+        return [line for line in shown.splitlines() if forkserver.__file__ in line]
 
 
 def _lines(sandbox: Sandbox, script: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from subprocess import DEVNULL, PIPE
+import os
+from dataclasses import dataclass
+from typing import TextIO
+
+import forkserver
 
 CACHE = "/var/cache/netcompose"
 TARGET = "from netcompose.transports import ssh\ntarget = ssh.SshTarget('server1', '10.99.0.11', user='root'{more})\n"
@@ -49,20 +52,32 @@ def listed(host):
     return [name for name in names if not name.endswith(".code")]
 
 
+@dataclass(frozen=True)
+class Background:
+    """A program on the controller and what it prints."""
+
+    started: forkserver.Started
+    stdout: TextIO
+
+    def kill(self):
+        """End it as kill -9 does."""
+        self.started.kill()
+
+
 @contextlib.contextmanager
 def background(site, code, *argv, more=""):
-    """Code on the controller while the block runs; it has printed one line, which is given."""
-    process = site.controller.popen(
-        [sys.executable, "-c", "import sys, time\n" + TARGET.format(more=more) + code, *argv],
-        env={"HOME": str(site.home), "SSH_AUTH_SOCK": ""},
-        stdin=DEVNULL,
-        stdout=PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process, process.stdout.readline().strip()
-    finally:
-        site.run("pkill", "-KILL", "-f", "ssh.SshTarget", status=None)
-        process.wait(10)
-        process.stdout.close()
+    """Code on the controller while the block runs, and what it prints; it has printed one line, which is given."""
+    receive, stdout = os.pipe()
+    with open(os.devnull) as nothing, open(stdout, "w"):
+        process = forkserver.start(
+            *(site.controller, "-c", "import sys, time\n" + TARGET.format(more=more) + code, *argv),
+            stdin=nothing.fileno(),
+            stdout=stdout,
+            env=site.environment(),
+        )
+    with open(receive) as said:
+        try:
+            yield Background(process, said), said.readline().strip()
+        finally:
+            process.kill()
+            process.wait(10)

@@ -34,10 +34,10 @@ def locks(site):
 
 
 def test_the_agent_ends_and_gives_the_lock_back_when_its_controller_is_killed(site):
-    with background(site, LOCKED) as (_, said):
+    with background(site, LOCKED) as (process, said):
         assert said == "locked"
         assert len(site["server1"].agents()) == 1 and not locks(site)
-        site.run("pkill", "-KILL", "-f", "ssh.SshTarget")
+        process.kill()
         wait_until(lambda: not site["server1"].agents())
         assert locks(site)
 
@@ -90,11 +90,11 @@ print("applied", flush=True)
 time.sleep(1000)
 """
     )
-    with background(site, code, str(file), more=", keepalive=0.5") as (_, said):
+    with background(site, code, str(file), more=", keepalive=0.5") as (process, said):
         assert said == "applied"
         assert resources(site["server1"]) != before
         if end == "kill the controller":
-            site.run("pkill", "-KILL", "-f", "ssh.SshTarget")
+            process.kill()
         elif end == "kill sshd":
             site.sshd_kill("server1")
         else:

@@ -14,7 +14,7 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from netcompose.agent.kernel import netlink, rtnl
+from netcompose.agent.kernel import linkdump, netlink, rtnl
 from netcompose.agent.kernel.netlink import Message
 
 HEADER = struct.Struct("=IHHII")
@@ -202,8 +202,8 @@ def test_an_interface_is_read(name: str, mac: str, mtu: int, group: int, alias: 
         ("IFLA_LINKINFO", info),
         ("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", "second"), ("IFLA_ALT_IFNAME", "third")]}),
     ]
-    (link,) = rtnl.links(Dump(written(ifinfmsg, attributes, family=0, index=index, flags=int(up))))  # type: ignore[arg-type]
-    assert link == rtnl.Link(index, name, up, mac, mtu, 12, 13, group, alias, "veth", ("second", "third"))
+    (link,) = linkdump.links(Dump(written(ifinfmsg, attributes, family=0, index=index, flags=int(up))))  # type: ignore[arg-type]
+    assert link == linkdump.Link(index, name, up, mac, mtu, 12, 13, group, alias, "veth", ("second", "third"))
 
 
 @given(interfaces, indexes.filter(lambda index: index > 1))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from netcompose.agent.kernel import qdisc, rtnl
+from netcompose.agent.kernel import linkdump, qdisc
 from netcompose.agent.snapshot import read_stack
 
 
@@ -30,7 +30,7 @@ class Socket:
         self.asked.append(kind)
         if kind == qdisc.RTM_GETQDISC:
             return [qdisc.put(2, qdisc.Netem(limit=5)).body]
-        return self.links if kind == rtnl.RTM_GETLINK else []
+        return self.links if kind == linkdump.RTM_GETLINK else []
 
 
 class Namespaces:

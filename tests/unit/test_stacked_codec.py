@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from test_codec import Dump, attrs, indexes, macs, names, read, written
 
-from netcompose.agent.kernel import rtnl, stacked
+from netcompose.agent.kernel import linkdump, rtnl, stacked
 from netcompose.agent.kernel.netlink import Message, attributes
 
 #: ip-link(8)'s words and the kernel's numbers (if_link.h), as pyroute2 has them.
@@ -101,7 +101,7 @@ def test_what_stands_on_an_interface_is_read(name: str, parent: int, own: tuple[
         info["attrs"].append(("IFLA_INFO_DATA", {"attrs": data}))
     attributes_ = [("IFLA_IFNAME", name), ("IFLA_LINK", parent), ("IFLA_LINKINFO", info)]
     message = written(ifinfmsg, attributes_, family=0, index=3, flags=0x100 if promisc else 0)
-    (link,) = rtnl.links(Dump(message))  # type: ignore[arg-type]
+    (link,) = linkdump.links(Dump(message))  # type: ignore[arg-type]
     assert (link.name, link.link, link.kind, link.promiscuous) == (name, parent, kind, promisc)
     if kind == "macvlan":
         assert stacked.read_macvlan(link.info) == ("vepa", ())

@@ -145,7 +145,7 @@ class Agent:
         resources = [resource for change in changes for resource in (change.before, change.after) if resource]
         touched = {name for resource in resources for name in resource.concerns()}
         snapshot = take(self._namespaces, topology, rundir.known_containers(topology), touched)
-        carry_out(Context(topology, self._namespaces, snapshot, changes), changes, progress)
+        carry_out(Context(topology, self._namespaces, snapshot, changes, self._lock.descriptors), changes, progress)
 
     def _keep(self, changes: Sequence[Change]) -> None:
         for change in changes:

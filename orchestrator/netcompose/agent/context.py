@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from typing import Sequence
+from typing import Collection, Sequence
 
 from netcompose.agent import rundir
 from netcompose.agent.kernel import rtnl
@@ -20,8 +20,15 @@ class Context:
     """One run on one host for one topology."""
 
     def __init__(
-        self, topology: str, namespaces: Namespaces, snapshot: Snapshot, changes: Sequence[Change] = ()
+        self,
+        topology: str,
+        namespaces: Namespaces,
+        snapshot: Snapshot,
+        changes: Sequence[Change] = (),
+        lock: Collection[int] = (),
     ) -> None:
+        #: What a process has to keep open in order to share the lock of this run.
+        self.lock = lock
         #: Containers whose namespace goes in this run, and with it every interface inside.
         self.dying = frozenset(
             name

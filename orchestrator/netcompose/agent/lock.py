@@ -13,18 +13,8 @@ from netcompose.agent import rundir
 from netcompose.errors import Locked, NotPermitted
 
 _PATH = os.path.join(rundir.ROOT, "lock")
-#: Seconds that those whom a killed run has left behind may take: its helper, which starts processes, its watchdog.
-_ORPHANED = 90.0
-_PAUSE = 0.05
-
-#: The descriptors of the locks that this process holds.
-_held: set[int] = set()
-
-
-def shared() -> tuple[int, ...]:
-    """What a child process has to inherit in order to share the locks of this one: as long as it has them, nobody else
-    gets them, whatever becomes of this process (flock(2))."""
-    return tuple(sorted(_held))
+#: Seconds that the rest of a killed run (a helper that starts processes) is waited for, and between two tries.
+_PATIENCE, _PAUSE = 3.0, 0.01
 
 
 class HostLock:
@@ -40,12 +30,11 @@ class HostLock:
         return self._fd >= 0
 
     def acquire(self, owner: str) -> None:
-        """Take the lock, or raise ``Locked`` with the owner's name. One whose owner was killed is waited for: what that
-        run has started ends soon, and is not to change anything any more when this one looks."""
-        end = time.monotonic() + _ORPHANED
+        """Take the lock, or raise ``Locked`` with the owner's name."""
         try:
             os.makedirs(rundir.ROOT, mode=0o700, exist_ok=True)
-            while not self._try(owner, wait=time.monotonic() < end):
+            end = time.monotonic() + _PATIENCE
+            while not self._try(owner, patient=time.monotonic() < end):
                 pass
         except PermissionError as error:
             raise NotPermitted(
@@ -53,16 +42,16 @@ class HostLock:
                 hint="run as root (sudo netcompose ...), or `netcompose rehearse`, which needs no privileges",
             ) from error
 
-    def _try(self, owner: str, *, wait: bool) -> bool:
+    def _try(self, owner: str, *, patient: bool) -> bool:
         fd = os.open(_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder, alive = _read(fd)
+            holder, orphaned = _read(fd)
             os.close(fd)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
-            if wait and not alive:
+            if orphaned and patient:
                 time.sleep(_PAUSE)
                 return False
             raise Locked(
@@ -80,7 +69,6 @@ class HostLock:
         os.ftruncate(fd, 0)
         os.pwrite(fd, content.encode(), 0)
         self._fd = fd
-        _held.add(fd)
         return True
 
     @property
@@ -91,7 +79,6 @@ class HostLock:
     def leave(self) -> None:
         """Leave the lock to those who share it."""
         if self._fd >= 0:
-            _held.discard(self._fd)
             os.close(self._fd)
             self._fd = -1
 
@@ -100,7 +87,6 @@ class HostLock:
         if self._fd >= 0:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_PATH)
-            _held.discard(self._fd)
             os.close(self._fd)
             self._fd = -1
             with contextlib.suppress(OSError):
@@ -108,11 +94,11 @@ class HostLock:
 
 
 def _read(fd: int) -> tuple[str, bool]:
-    """Who holds a lock, in words, and whether that process is there."""
+    """Who holds the lock, in words, and whether that process is gone: then only what it left behind still has it."""
     try:
         data = json.loads(os.pread(fd, 4096, 0))
         since = time.strftime("%H:%M:%S", time.localtime(data["since"]))
-        alive = os.path.exists("/proc/{}".format(int(data["pid"])))
-        return "{} (process {}, since {})".format(data["owner"], data["pid"], since), alive
+        words = "{} (process {}, since {})".format(data["owner"], data["pid"], since)
+        return words, not os.path.exists("/proc/{}".format(data["pid"]))
     except (ValueError, KeyError, TypeError):
-        return "another run", True
+        return "another run", False

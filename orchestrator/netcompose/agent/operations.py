@@ -7,7 +7,7 @@ independent, so that the runner may send them together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Union
+from typing import Any, Callable, Optional, Union
 
 from netcompose.agent.kernel.netlink import Message
 
@@ -35,9 +35,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Bulk:
-    """A function to be called once with the arguments of all changes of the stage that ask for it."""
+    """A function to be called once with the arguments of all changes of the stage that ask for it. It may leave work
+    under way, beside the stage's other operations, and return what waits for the end of that."""
 
-    function: Callable[[list[Any]], None]
+    function: Callable[[list[Any]], Optional[Callable[[], None]]]
     argument: Any
 
 

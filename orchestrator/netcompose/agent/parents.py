@@ -7,7 +7,7 @@ import contextlib
 import os
 from typing import Iterator, Mapping, Optional, Sequence, Union
 
-from netcompose.agent.kernel import rtnl, stacked, syscalls
+from netcompose.agent.kernel import linkdump, stacked, syscalls
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
 from netcompose.agent.kernel.netlink import Socket
 from netcompose.agent.snapshot import Snapshot
@@ -30,7 +30,7 @@ def read(snapshot: Snapshot, names: Sequence[str]) -> Mapping[str, ParentFacts]:
     return {name: _facts(snapshot, found.get(name), on) for name in names}
 
 
-def _facts(snapshot: Snapshot, link: Optional[rtnl.Link], on: Mapping[int, Sequence[Child]]) -> ParentFacts:
+def _facts(snapshot: Snapshot, link: Optional[linkdump.Link], on: Mapping[int, Sequence[Child]]) -> ParentFacts:
     if link is None:
         return ParentFacts()
     master = snapshot.by_index.get(link.master)
@@ -56,7 +56,7 @@ def _facts(snapshot: Snapshot, link: Optional[rtnl.Link], on: Mapping[int, Seque
     )
 
 
-def _whose(link: rtnl.Link, owner: Optional[tuple[str, str]]) -> str:
+def _whose(link: linkdump.Link, owner: Optional[tuple[str, str]]) -> str:
     if owner is None:
         return ""
     return "topology " + (", ".join(users(link.altnames, owner[1])) if owner[0] == SHARED else owner[0])
@@ -77,7 +77,7 @@ def _children(snapshot: Snapshot, parents: Sequence[int]) -> dict[int, list[Chil
     return found
 
 
-def _child(snapshot: Snapshot, link: Union[rtnl.Link, stacked.Child], where: str) -> Child:
+def _child(snapshot: Snapshot, link: Union[linkdump.Link, stacked.Child], where: str) -> Child:
     owner = owner_of(link.alias) or ("", "")
     if not link.alias and link.group in (snapshot.group, snapshot.doomed):
         # The group alone is what a run that was killed left of one of ours: see kinds/stacked.py.
@@ -88,7 +88,7 @@ def _child(snapshot: Snapshot, link: Union[rtnl.Link, stacked.Child], where: str
     return Child(link.kind, link.name, stacked.read_macvlan(link.info)[0], "", where, *owner)
 
 
-def _vlan(link: rtnl.Link) -> Child:
+def _vlan(link: linkdump.Link) -> Child:
     # The group alone is what a run that was killed left of one of ours.
     owner = owner_of(link.alias) or ((SHARED, "vlan/" + link.name) if link.group == group(SHARED) else ("", ""))
     using = users(link.altnames, owner[1]) if owner[0] == SHARED else ()

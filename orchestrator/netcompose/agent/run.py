@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
 
 from netcompose.agent.context import Context
 from netcompose.agent.kinds import KINDS
+from netcompose.agent.kinds.base import GivesUp
 from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
-from netcompose.planner.plan import Change
+from netcompose.planner.plan import UPDATE, Change
 
 #: Seconds that a refusal which passes by itself is waited for, and between two tries.
 _PATIENCE, _PAUSE = 10.0, 0.02
 
 #: Called with (changes done, changes in all, the last one's address).
 Progress = Callable[[int, int, str], None]
+Result = TypeVar("Result")
 
 
 def carry_out(context: Context, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
@@ -27,6 +30,8 @@ def carry_out(context: Context, changes: Sequence[Change], progress: Optional[Pr
     stays done, which is for a rollback to see to.
     """
     done, total = 0, len(changes)
+    given_up = [(change, list(_giving_up(context, change))) for change in changes if change.actions == UPDATE]
+    _run(context, [(change, program) for change, program in given_up if program])
     for stage in _by_stage(changes):
         for phase in (_removals, _makings):
             programs = [(change, list(phase(context, change))) for change in stage]
@@ -42,6 +47,15 @@ def _by_stage(changes: Sequence[Change]) -> Iterator[list[Change]]:
         stages.setdefault(change.stage, []).append(change)
     for number in sorted(stages):
         yield stages[number]
+
+
+def _giving_up(context: Context, change: Change) -> Iterator[Operation]:
+    """What stays, but gives up what another change takes: that may be of an earlier stage, or wait for this one's."""
+    before, after = change.before, change.after
+    if before is not None and after is not None:
+        kind = KINDS[after.kind]
+        if isinstance(kind, GivesUp) and not context.taking.isdisjoint({*before.claims()} - {*after.claims()}):
+            yield from kind.give_up(context, before, after)
 
 
 def _removals(context: Context, change: Change) -> Iterator[Operation]:
@@ -77,9 +91,33 @@ def _run(context: Context, programs: list[tuple[Change, list[Operation]]]) -> No
                 batch.append((change, program[position]))
                 position += 1
             positions[number] = position
-        for lane, batch in wave.items():
-            _run_lane(context, lane, batch)
+        _run_wave(context, wave)
         open_programs = [number for number in open_programs if positions[number] < len(programs[number][1])]
+
+
+def _run_wave(context: Context, wave: dict[Any, list[tuple[Change, Operation]]]) -> None:
+    """Run the lanes of a wave: first what may leave work under way, which the others then do not wait for."""
+    under_way: list[tuple[Change, Callable[[], None]]] = []
+    try:
+        for lane, batch in sorted(wave.items(), key=lambda item: isinstance(item[0], str) or item[0] is Call):
+            if isinstance(lane, str):
+                _send(context, lane, batch)
+            elif lane is Call:
+                for change, operation in batch:
+                    _guarded(change, operation.function)  # type: ignore[union-attr, arg-type]
+            else:
+                arguments = [operation.argument for _, operation in batch]  # type: ignore[union-attr]
+                finish = _guarded(batch[0][0], lambda: lane(arguments))  # noqa: B023 - called at once
+                if finish is not None:
+                    under_way.append((batch[0][0], finish))
+        while under_way:
+            _guarded(*under_way.pop())
+    except BaseException:
+        # It ends before anything is put back; only the first failure is told.
+        for _, finish in under_way:
+            with contextlib.suppress(NetcomposeError, OSError):
+                finish()
+        raise
 
 
 def _lane(operation: Operation) -> Any:
@@ -88,19 +126,9 @@ def _lane(operation: Operation) -> Any:
     return operation.function if isinstance(operation, Bulk) else Call
 
 
-def _run_lane(context: Context, lane: Any, batch: list[tuple[Change, Operation]]) -> None:
-    if isinstance(lane, str):
-        _send(context, lane, batch)
-    elif lane is Call:
-        for change, operation in batch:
-            _guarded(change, operation.function)  # type: ignore[union-attr, arg-type]
-    else:
-        _guarded(batch[0][0], lambda: lane([operation.argument for _, operation in batch]))  # type: ignore[union-attr]
-
-
-def _guarded(change: Change, function: Callable[[], None]) -> None:
+def _guarded(change: Change, function: Callable[[], Result]) -> Result:
     try:
-        function()
+        return function()
     except NetcomposeError:
         raise
     except OSError as error:

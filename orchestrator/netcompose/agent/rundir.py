@@ -25,6 +25,11 @@ def topology_dir(topology: str, *parts: str) -> str:
     return os.path.join(ROOT, topology, *parts)
 
 
+def container_dir(topology: str, container: str) -> str:
+    """The folder of a container's process: what records.py writes, and its output."""
+    return topology_dir(topology, "containers", container)
+
+
 def read_json(path: str) -> Any:
     """The content of a JSON file, or None if it is not there or was cut off by a crash."""
     try:

@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Collection, Mapping, Optional
 
-from netcompose.agent.kernel import iptables, rtnl, sysctl
+from netcompose.agent.kernel import iptables, linkdump, rtnl, sysctl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
 from netcompose.resources.names import SHARED, doomed_group, group, host_interface_name, netns_name, owner_of
 
@@ -20,7 +20,7 @@ class Stack:
     """The interfaces of one namespace with their addresses, routes and impairing queues by interface index. Of a
     container's routes those that the kernel made by itself are left out."""
 
-    links: list[rtnl.Link]
+    links: list[linkdump.Link]
     addresses: dict[int, list[str]] = field(default_factory=dict)
     routes: dict[int, list[rtnl.LiveRoute]] = field(default_factory=dict)
     qdiscs: Mapping[int, Qdisc] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Snapshot:
     joined: dict[str, str] = field(default_factory=dict)
     netns_taken: dict[str, str] = field(default_factory=dict)
     half_pinned: list[str] = field(default_factory=list)
-    by_index: dict[int, rtnl.Link] = field(default_factory=dict)
+    by_index: dict[int, linkdump.Link] = field(default_factory=dict)
     taken: set[tuple[str, int]] = field(default_factory=set)
     group: int = 0
     doomed: int = 0
@@ -56,7 +56,7 @@ class Snapshot:
         """The filter tables of a Docker Engine, by program; read when first asked for."""
         return iptables.dockers()
 
-    def id_of(self, link: rtnl.Link, *prefixes: str) -> str:
+    def id_of(self, link: linkdump.Link, *prefixes: str) -> str:
         """The resource that an interface's mark names, if it is this topology's and starts with one of the
         prefixes; empty otherwise. When the alias was cleared by hand the altname still tells it."""
         owner = owner_of(link.alias) if link.alias else None
@@ -72,12 +72,12 @@ class Snapshot:
         return ""
 
     @staticmethod
-    def shared_id_of(link: rtnl.Link, prefix: str) -> str:
+    def shared_id_of(link: linkdump.Link, prefix: str) -> str:
         """The resource that the mark of a shared interface names, empty if it is none."""
         owner = owner_of(link.alias) if link.alias else None
         return owner[1] if owner is not None and owner[0] == SHARED and owner[1].startswith(prefix) else ""
 
-    def master(self, link: rtnl.Link) -> str:
+    def master(self, link: linkdump.Link) -> str:
         """The resource id of an interface's master, or ``foreign:NAME``."""
         found = self._masters.get(link.master)
         if found is None:
@@ -89,7 +89,7 @@ class Snapshot:
         return found
 
     @staticmethod
-    def whose(link: rtnl.Link) -> str:
+    def whose(link: linkdump.Link) -> str:
         """A sentence on the owner of an interface that is not this topology's."""
         owner = owner_of(link.alias)
         return "an interface of topology {}".format(owner[0]) if owner else "an interface that netcompose did not make"
@@ -108,7 +108,7 @@ class Snapshot:
 def read_stack(namespaces: Namespaces, netns: str) -> Stack:
     """Links, addresses and routes of one namespace; queues only where a link says that there is one of interest."""
     socket = namespaces.socket(netns)
-    stack = Stack(rtnl.links(socket))
+    stack = Stack(linkdump.links(socket))
     for address in rtnl.addresses(socket):
         stack.addresses.setdefault(address.ifindex, []).append(address.text)
     for route in rtnl.routes(socket, kernels_own=netns == HOST):

@@ -150,6 +150,11 @@ class Executor:
     ) -> list[str]:
         """One sentence for each object that is not as planned, seen by observing again."""
         live = self._everywhere(lambda host, connection: connection.observe(plan.topology), work)
+        left: Sequence[Change] = ()
+        if desired is not None:
+            left = make_plan(plan.topology, {host: desired.get(host, {}) for host in live}, live).changes
+            if not left:
+                return []
         wrong = []
         for host, changes in work.items():
             for change in changes:
@@ -166,10 +171,7 @@ class Executor:
                         for item in differences(found, change.after)
                         if not item.difference.secret
                     ] or [f"{change.address} is not as planned"]
-        if not wrong and desired is not None:
-            left = make_plan(plan.topology, {host: desired.get(host, {}) for host in live}, live).changes
-            wrong = [f"{change.address} is not as it should be: {change.reason}" for change in left]
-        return wrong
+        return wrong or [f"{change.address} is not as it should be: {change.reason}" for change in left]
 
     def _take_back(self, run: ArmedRun | None, work: Mapping[str, list[Change]], error: BaseException) -> None:
         cause = error.message if isinstance(error, NetcomposeError) else str(error) or "interrupted"

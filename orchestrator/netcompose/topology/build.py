@@ -7,14 +7,13 @@ go on and one run tells all. A subnet that cannot be read stays as one with an e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from netcompose.topology import values
 from netcompose.topology.build_container import build_container
 from netcompose.topology.build_container import impairment as build_impairment
 from netcompose.topology.findings import Findings
-from netcompose.topology.model import Container, Host, Link, LinkEnd, Network, Parent, Subnet, Topology
+from netcompose.topology.model import Host, Link, LinkEnd, Network, Parent, Subnet, Topology
 from netcompose.topology.source import Path, Problem, Source
 from netcompose.topology.words import choices, did_you_mean_or, quoted
 
@@ -33,26 +32,25 @@ def build(document: Mapping[str, Any], source: Source, name: str) -> tuple[Topol
     if default_host and default_host not in hosts:
         hint = did_you_mean_or(default_host, hosts, f"the hosts are: {choices(hosts)}")
         findings.add(f"the host {quoted(default_host)} is not defined", ("default_host",), hint=hint)
+    specs = {key: spec or {} for key, spec in document.get("containers", {}).items()}
     containers = {
-        key: build_container(key, spec or {}, findings) for key, spec in document.get("containers", {}).items()
+        key: build_container(key, spec, _place(key, specs) or default_host, findings) for key, spec in specs.items()
     }
-    containers = _place(containers, default_host)
     links = tuple(_link(index, spec, findings) for index, spec in enumerate(document.get("links", ())))
     topology = Topology(name, hosts, parents, subnets, networks, containers, links, source)
     return topology, findings.problems
 
 
-def _place(containers: Mapping[str, Container], default_host: str) -> dict[str, Container]:
-    """Containers that name no host get one: that of the container whose network they share, else the default."""
-    placed: dict[str, Container] = {}
-    for name, container in containers.items():
-        host, seen, at = container.host, {name}, container
-        while not host and at.joins in containers and at.joins not in seen:
-            seen.add(at.joins)
-            at = containers[at.joins]
-            host = at.host
-        placed[name] = container if container.host else replace(container, host=host or default_host)
-    return placed
+def _place(name: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
+    """The host that a container names, else that of the container whose network it shares; empty for the default."""
+    seen: set[str] = set()
+    while name in specs and name not in seen:
+        host: str = specs[name].get("host", "")
+        if host:
+            return host
+        seen.add(name)
+        name = specs[name].get("network_mode", "").partition(":")[2]
+    return ""
 
 
 def _host(name: str, spec: Mapping[str, Any], findings: Findings) -> Host:

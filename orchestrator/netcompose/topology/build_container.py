@@ -18,8 +18,8 @@ _NO_WORDS: tuple[str, ...] = ("",)
 _DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def build_container(name: str, spec: Mapping[str, Any], findings: Findings) -> Container:
-    """A container; ``host`` is empty where the document has none."""
+def build_container(name: str, spec: Mapping[str, Any], host: str, findings: Findings) -> Container:
+    """A container on a host, which is for the caller to find."""
     path: Path = ("containers", name)
     fields: dict[str, Any] = {}
     for key, value in spec.items():
@@ -33,9 +33,8 @@ def build_container(name: str, spec: Mapping[str, Any], findings: Findings) -> C
             fields.setdefault("engine", {})[key] = read
     if "network_mode" in spec:
         fields["network_mode"], _, fields["joins"] = spec["network_mode"].partition(":")
-    fields.setdefault("host", "")
     fields.setdefault("hostname", name)
-    return Container(name=name, path=path, **fields)
+    return Container(name=name, path=path, host=host, **fields)
 
 
 def impairment(spec: Any, side: int, path: Path) -> Impairment | None:
@@ -187,7 +186,6 @@ def _as_is(value: Any, path: Path, findings: Findings) -> Any:
 
 #: Key -> (the model's field, how it is read).
 _READERS: Mapping[str, tuple[str, Callable[[Any, Path, Findings], Any]]] = {
-    "host": ("host", _as_is),
     "hostname": ("hostname", _as_is),
     "image": ("image", _as_is),
     "command": ("command", _read(values.words, ())),

@@ -45,7 +45,7 @@ def join(hosts: Sequence[Sandbox]) -> dict[str, str]:
 
 def main(argument: str) -> None:
     """Inside the network namespace of one host: the whole segment on the first, the address on each."""
-    from netcompose.agent.kernel import rtnl
+    from netcompose.agent.kernel import linkdump, rtnl
     from netcompose.agent.kernel.netlink import Socket
 
     job = json.loads(argument)
@@ -53,14 +53,14 @@ def main(argument: str) -> None:
     name = INTERFACE if job["others"] is None else BRIDGE
     if job["others"] is not None:
         socket.request(rtnl.create_link("bridge", rtnl.link_attributes(name=name), up=True))
-        bridge = next(link.ifindex for link in rtnl.links(socket) if link.name == name)
+        bridge = next(link.ifindex for link in linkdump.links(socket) if link.name == name)
         for number, pid in enumerate(job["others"], 2):
             port = rtnl.link_attributes(name=f"port{number}", master=bridge)
             fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
             far = rtnl.link_attributes(name=INTERFACE, netns_fd=fd)
             socket.request(rtnl.create_veth(port, far, up=True))
             os.close(fd)
-    index = next(link.ifindex for link in rtnl.links(socket) if link.name == name)
+    index = next(link.ifindex for link in linkdump.links(socket) if link.name == name)
     socket.request(rtnl.change_link(b"", index=index, up=True))
     socket.request(rtnl.add_address(f"{address(job['number'])}/16", index))
     socket.request(rtnl.add_address(f"fdc6:12::{job['number']:x}/64", index))

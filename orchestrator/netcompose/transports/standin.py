@@ -37,7 +37,7 @@ def lay(number: int, ends: Sequence[tuple[Sandbox, str]], mtu: int) -> None:
 def make(number: int, mtu: int, ends: Sequence[tuple[int, str]]) -> None:
     """Make a veth pair for each end here, whose near side is a bridge's port if there are several. An end is the id of
     a process in the host that it is for (0 for this one) and its name there."""
-    from netcompose.agent.kernel import rtnl
+    from netcompose.agent.kernel import linkdump, rtnl
     from netcompose.agent.kernel.netlink import Socket
 
     socket = Socket()
@@ -45,7 +45,7 @@ def make(number: int, mtu: int, ends: Sequence[tuple[int, str]]) -> None:
     if len(ends) > 1:
         name = f"segment{number}"
         socket.request(rtnl.create_link("bridge", rtnl.link_attributes(name=name), up=True))
-        bridge = next(link.ifindex for link in rtnl.links(socket) if link.name == name)
+        bridge = next(link.ifindex for link in linkdump.links(socket) if link.name == name)
     for count, (pid, name) in enumerate(ends):
         fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY) if pid else -1
         near = f"segment{number}.{count}"

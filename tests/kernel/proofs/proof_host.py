@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forkserver
+
 from netcompose.transports.sandbox import Sandbox
 
-WORKER = str(Path(__file__).with_name("proof_worker.py"))
 Snapshot = dict[str, Any]
+#: The status of a command that SIGKILL ended.
+KILLED = 128 + signal.SIGKILL
+_WITH_FAULT = "import faults, sys; sys.exit(faults.main(*sys.argv[1:]))"
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended. ``count`` and ``hit`` tell of an injected fault (see proof_worker.py)."""
+    """How a command ended. ``count`` and ``hit`` tell of an injected fault (see faults.py)."""
 
     status: int
     out: str
@@ -43,25 +46,10 @@ class ProofHost:
         self.sandbox.start()
         # The loopback of a host is up; and what the first command would make by the way is made before any reading.
         self.sandbox.run(["ip", "link", "set", "lo", "up"], check=True)
-        self._worker = self.sandbox.popen(
-            [sys.executable, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._worker.stdin and self._worker.stdout
-        self._worker.stdin.close()
-        self._worker.wait(20)
-        self._worker.stdout.close()
         self.sandbox.close()
-
-    def _ask(self, do: str, *arguments: Any) -> Any:
-        assert self._worker.stdin and self._worker.stdout
-        self._worker.stdin.write(json.dumps({"do": do, "arguments": arguments}) + "\n")
-        self._worker.stdin.flush()
-        answer = json.loads(self._worker.stdout.readline())
-        assert "error" not in answer, answer["error"]
-        return answer["answer"]
 
     def write(self, topology: Mapping[str, Any]) -> str:
         """The topology as a file."""
@@ -71,9 +59,16 @@ class ProofHost:
 
     def cli(self, *argv: str, fault: Mapping[str, Any] | None = None) -> Done:
         """netcompose with these arguments."""
-        done = Done(**self._ask("cli", list(argv), None if fault is None else {"signal": 0, **fault}))
-        assert "Traceback" not in done.err, done.err
-        return done
+        note = self.folder / "fault.json"
+        if fault is None:
+            ended = forkserver.run(self.sandbox, "-m", "netcompose", *argv)
+        else:
+            note.unlink(missing_ok=True)
+            asked = json.dumps({"signal": 0, "note": str(note), **fault})
+            ended = forkserver.run(self.sandbox, "-c", _WITH_FAULT, asked, *argv)
+        told = json.loads(note.read_text()) if fault is not None and note.exists() else {}
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return Done(ended.returncode, ended.stdout, ended.stderr, **told)
 
     def up(self, topology: Mapping[str, Any]) -> None:
         """``up`` that has to succeed."""
@@ -99,17 +94,17 @@ class ProofHost:
 
     def snapshot(self) -> Snapshot:
         """Everything that netcompose could leave behind or change."""
-        return dict(self._ask("snapshot", None))
+        return take_snapshot(self.sandbox)
 
     def inventory(self) -> dict[str, dict[str, Any]]:
         """Every object with its identity, age and counters."""
-        return dict(self._ask("inventory"))
+        return _reading(self.sandbox, "inventory")
 
     def run(self, *argv: str, status: int | None = 0) -> str:
         """A foreign tool inside; its output."""
-        done = self._ask("run", list(argv))
-        assert status is None or done["status"] == status, done
-        return str(done["out"])
+        done = self.sandbox.run(argv)
+        assert status is None or done.returncode == status, done
+        return str(done.stdout)
 
     def sh(self, script: str) -> str:
         """A script of foreign tools."""
@@ -123,6 +118,17 @@ class ProofHost:
             if not different:
                 return
             assert time.monotonic() < end, "\n".join(different)
+
+
+def take_snapshot(sandbox: Sandbox) -> Snapshot:
+    """Everything on a host that netcompose could leave behind or change (see readings.py)."""
+    return _reading(sandbox, "snapshot")
+
+
+def _reading(sandbox: Sandbox, name: str) -> dict[str, Any]:
+    done = forkserver.run(sandbox, "-c", "import readings; readings.main()", name)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
 
 
 def differences(before: Any, after: Any, ignore: set[str], path: str = "") -> list[str]:

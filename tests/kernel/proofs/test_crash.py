@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from proof_host import ProofHost
+from proof_host import KILLED, ProofHost
 
 CHUNKS = 8
 
@@ -51,8 +51,8 @@ SECOND: dict[str, Any] = {
 def killed(host: ProofHost, topology: dict[str, Any], point: int) -> bool:
     """Bring it up, killed after that many operations; False if the run was over before."""
     done = host.cli("up", "-f", host.write(topology), fault={"mode": "kill", "at": point})
-    assert done.status in (0, -9), done
-    return done.status == -9
+    assert done.status in (0, KILLED), done
+    return done.status == KILLED
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

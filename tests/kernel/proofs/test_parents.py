@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proof_host import ProofHost
+from proof_host import KILLED, ProofHost
 
 CHUNKS = 2
 
@@ -62,8 +62,8 @@ def host(tmp_path: Path) -> Iterator[ProofHost]:
 
 def killed(host: ProofHost, topology: dict[str, Any], point: int) -> bool:
     done = host.cli("up", "-f", host.write(topology), fault={"mode": "kill", "at": point})
-    assert done.status in (0, -9), done
-    return done.status == -9
+    assert done.status in (0, KILLED), done
+    return done.status == KILLED
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -135,3 +135,32 @@ def test_without_a_second_user_id_the_reason_is_given():
     with Sandbox("server4", user_namespace=True) as sandbox:
         said = Host(sandbox).python('print(failure(runtime.start, "t", P("web", "true", user="1234")))')
     assert "NotPermitted: container web: no permission to set up its user" in said and "only one user id" in said
+
+
+def test_a_killed_run_holds_the_lock_until_what_it_was_starting_runs(any_host):
+    """The next run must not take a container for one that is there while it is only coming."""
+    helper = any_host.python("""
+        import os, signal
+        from netcompose.agent.lock import HostLock
+        lock = HostLock("local")
+        lock.acquire("netcompose up of t")
+        finish = runtime.begin("t", [P("web", "sleep", "1000")], lock.descriptors)
+        helper = finish.__self__._begun[0][1].process.pid
+        os.kill(helper, signal.SIGSTOP)
+        print(helper, flush=True)
+        os._exit(0)
+    """)
+    locking = """
+        import time
+        from netcompose.agent.lock import HostLock
+        lock = HostLock("local")
+        begun = time.monotonic()
+        said = failure(lock.acquire, "netcompose up of u")
+        print(json.dumps([said, time.monotonic() - begun, runtime.state("t", "web").status]))
+    """
+    said, waited, _ = any_host.python(locking)
+    assert "is locked by netcompose up of t" in said and waited > 1
+    any_host("kill", "-CONT", str(helper))
+    said, _, status = any_host.python(locking)
+    assert said is None and status == "running"
+    assert any_host.enter("cat", "/proc/1/comm").strip() == "nc-web"

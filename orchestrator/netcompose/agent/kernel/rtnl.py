@@ -1,4 +1,4 @@
-"""Links, addresses and routes: requests to the kernel, and its dumps decoded to small tuples.
+"""Links, addresses and routes: requests to the kernel, and its dumps (of links see linkdump.py) as small tuples.
 
 Numbers are the kernel's ABI (include/uapi/linux/if_link.h, if_addr.h, rtnetlink.h; rtnetlink(7)).
 """
@@ -10,6 +10,23 @@ import struct
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple
 
+from netcompose.agent.kernel.linkdump import (
+    IFF_UP,
+    IFINFO,
+    IFLA_ADDRESS,
+    IFLA_ALT_IFNAME,
+    IFLA_BRPORT_ISOLATED,
+    IFLA_GROUP,
+    IFLA_IFALIAS,
+    IFLA_IFNAME,
+    IFLA_INFO_DATA,
+    IFLA_INFO_KIND,
+    IFLA_INFO_SLAVE_DATA,
+    IFLA_LINKINFO,
+    IFLA_MASTER,
+    IFLA_MTU,
+    IFLA_PROP_LIST,
+)
 from netcompose.agent.kernel.netlink import (
     NLM_F_CREATE,
     NLM_F_EXCL,
@@ -23,19 +40,14 @@ from netcompose.agent.kernel.netlink import (
     nested,
 )
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK = 16, 17, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
 
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
-IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP = 10, 18, 20, 27
-IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 28, 29, 52, 53
-IFLA_INFO_KIND, IFLA_INFO_DATA, _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
-_IFLA_BRPORT_ISOLATED = 33
+IFLA_NET_NS_FD = 28
+_IFLA_INFO_SLAVE_KIND = 4
 _VETH_INFO_PEER = 1
-_RTEXT_FILTER_SKIP_STATS = 8
-_IFF_UP, _IFF_PROMISC = 1, 0x100
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
 _IFA_F_NODAD, _IFA_F_PERMANENT = 0x02, 0x80
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
@@ -45,36 +57,9 @@ _RTPROT_KERNEL = 2
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 IPV6_DEFAULT_METRIC = 1024
 
-_IFINFO = struct.Struct("=BxHiII")
 _IFADDR = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
-_NLA = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
-
-
-class Link(NamedTuple):
-    """A live interface. ``master`` and ``link`` are interface indexes (0: none); ``kind`` is empty for hardware;
-    ``isolated`` is that of a bridge's port; ``impaired`` tells that netem or tbf is at its root (``qdisc.py``);
-    ``promiscuous`` is what was asked for by ip-link(8), not by packet sockets; ``info`` are the own attributes of a
-    kind that stands on another interface, to be read by stacked.py, or of a tunnel (vxlan.py); ``port`` are those of a
-    tunnel as the port of a bridge."""
-
-    ifindex: int
-    name: str
-    up: bool
-    mac: str
-    mtu: int
-    master: int
-    link: int
-    group: int
-    alias: str
-    kind: str
-    altnames: tuple[str, ...]
-    isolated: bool = False
-    impaired: bool = False
-    promiscuous: bool = False
-    info: bytes = b""
-    port: bytes = b""
 
 
 class Address(NamedTuple):
@@ -132,7 +117,7 @@ def link_attributes(
 
 
 def _ifinfo(index: int = 0, up: bool | None = None) -> bytes:
-    return _IFINFO.pack(0, 0, index, _IFF_UP if up else 0, 0 if up is None else _IFF_UP)
+    return IFINFO.pack(0, 0, index, IFF_UP if up else 0, 0 if up is None else IFF_UP)
 
 
 def create_link(kind: str, common: bytes, *, index: int = 0, up: bool | None = None, data: bytes = b"") -> Message:
@@ -155,8 +140,8 @@ def change_link(common: bytes, *, index: int = 0, name: str = "", up: bool | Non
 
 def isolate_port(isolated: bool, *, index: int = 0, name: str = "") -> Message:
     """Let a port of a bridge reach the other isolated ports, or not (``ip link set ... type bridge_slave``)."""
-    own = attr(_IFLA_BRPORT_ISOLATED, bytes([isolated]))
-    info = attr_text(_IFLA_INFO_SLAVE_KIND, "bridge") + nested(_IFLA_INFO_SLAVE_DATA, own)
+    own = attr(IFLA_BRPORT_ISOLATED, bytes([isolated]))
+    info = attr_text(_IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, own)
     return change_link(nested(IFLA_LINKINFO, info), index=index, name=name)
 
 
@@ -244,96 +229,6 @@ def delete_route(to: str, via: str, metric: int, index: int) -> Message:
 
 
 # --- dumps ------------------------------------------------------------------------------------------------------
-
-
-def links(socket: Socket) -> list[Link]:
-    """Every interface of the socket's namespace, in the kernel's order."""
-    body = _ifinfo() + attr_u32(IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS)
-    return [decode_link(message) for message in socket.dump(RTM_GETLINK, body)]
-
-
-def decode_link(data: bytes) -> Link:
-    """One RTM_NEWLINK message without its header."""
-    _, _, index, flags, _ = _IFINFO.unpack_from(data, 0)
-    name = mac = alias = kind = ""
-    mtu = master = link = group = 0
-    isolated = impaired = False
-    info = port = b""
-    altnames: tuple[str, ...] = ()
-    offset, end = 16, len(data)
-    unpack = _NLA.unpack_from
-    while offset < end:
-        length, what = unpack(data, offset)
-        if what == IFLA_IFNAME:
-            name = data[offset + 4 : offset + length - 1].decode(errors="replace")
-        elif what == IFLA_ADDRESS:
-            mac = data[offset + 4 : offset + length].hex(":")
-        elif what == IFLA_MTU:
-            (mtu,) = _U32.unpack_from(data, offset + 4)
-        elif what == IFLA_MASTER:
-            (master,) = _U32.unpack_from(data, offset + 4)
-        elif what == IFLA_LINK:
-            (link,) = _U32.unpack_from(data, offset + 4)
-        elif what == IFLA_GROUP:
-            (group,) = _U32.unpack_from(data, offset + 4)
-        elif what == IFLA_IFALIAS:
-            alias = data[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")
-        elif what & 0x3FFF == IFLA_LINKINFO:
-            kind = _link_kind(data[offset + 4 : offset + length])
-            if kind in _WITH_INFO:
-                parts = dict(attributes(data[offset + 4 : offset + length], 0))
-                info = parts.get(IFLA_INFO_DATA, b"")
-                if kind == "vxlan":
-                    port = parts.get(_IFLA_INFO_SLAVE_DATA, b"")
-            isolated = _ISOLATED in data and _is_isolated(data[offset + 4 : offset + length])
-        elif what & 0x3FFF == IFLA_PROP_LIST:
-            inner = attributes(data[offset + 4 : offset + length], 0)
-            altnames = tuple(value.rstrip(b"\0").decode(errors="replace") for k, value in inner if k == IFLA_ALT_IFNAME)
-        elif what == IFLA_QDISC:
-            impaired = data[offset + 4 : offset + length] in _IMPAIRING
-        offset += (length + 3) & ~3
-    up, promiscuous = bool(flags & _IFF_UP), bool(flags & _IFF_PROMISC)
-    return Link(
-        index,
-        name,
-        up,
-        mac,
-        mtu,
-        master,
-        link,
-        group,
-        alias,
-        kind,
-        altnames,
-        isolated,
-        impaired,
-        promiscuous,
-        info,
-        port,
-    )
-
-
-#: Kinds whose own attributes are kept.
-_WITH_INFO = frozenset({"macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "vxlan"})
-
-
-def _link_kind(data: bytes) -> str:
-    for what, value in attributes(data, 0):
-        if what == IFLA_INFO_KIND:
-            return value.rstrip(b"\0").decode(errors="replace")
-    return ""
-
-
-#: Queueing disciplines that impair, as a link's message names its root one: only then are they worth a dump.
-_IMPAIRING = frozenset({b"netem\0", b"tbf\0"})
-#: How the attribute of an isolated port begins: what most ports lack need not be looked for one by one.
-_ISOLATED = _NLA.pack(5, _IFLA_BRPORT_ISOLATED) + b"\1"
-
-
-def _is_isolated(info: bytes) -> bool:
-    parts = dict(attributes(info, 0))
-    port = dict(attributes(parts.get(_IFLA_INFO_SLAVE_DATA, b""), 0))
-    return port.get(_IFLA_BRPORT_ISOLATED) == b"\1"
 
 
 def addresses(socket: Socket) -> list[Address]:

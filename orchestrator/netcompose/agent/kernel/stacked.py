@@ -9,8 +9,7 @@ import errno
 import struct
 from typing import NamedTuple, Sequence
 
-from netcompose.agent.kernel.netlink import Message, Socket, attr, attr_text, attr_u32, attributes, nested
-from netcompose.agent.kernel.rtnl import (
+from netcompose.agent.kernel.linkdump import (
     IFLA_EXT_MASK,
     IFLA_IFNAME,
     IFLA_INFO_DATA,
@@ -18,9 +17,10 @@ from netcompose.agent.kernel.rtnl import (
     IFLA_LINK,
     IFLA_LINKINFO,
     RTM_GETLINK,
-    change_link,
     decode_link,
 )
+from netcompose.agent.kernel.netlink import Message, Socket, attr, attr_text, attr_u32, attributes, nested
+from netcompose.agent.kernel.rtnl import change_link
 
 MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, "source": 16}
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}

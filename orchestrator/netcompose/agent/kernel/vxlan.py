@@ -11,6 +11,7 @@ from socket import AF_BRIDGE as _AF_BRIDGE
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Iterator, NamedTuple
 
+from netcompose.agent.kernel.linkdump import IFLA_LINKINFO, Link
 from netcompose.agent.kernel.netlink import (
     NLM_F_CREATE,
     NLM_F_REPLACE,
@@ -22,7 +23,7 @@ from netcompose.agent.kernel.netlink import (
     attributes,
     nested,
 )
-from netcompose.agent.kernel.rtnl import IFLA_LINKINFO, Link, change_link
+from netcompose.agent.kernel.rtnl import change_link
 
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 _ID, _GROUP, _LOCAL, _LEARNING, _PORT, _GROUP6, _LOCAL6 = 1, 2, 4, 7, 15, 16, 17

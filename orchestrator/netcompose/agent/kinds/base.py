@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, MutableMapping, Protocol
+from typing import Any, Iterable, MutableMapping, Protocol, runtime_checkable
 
 from netcompose.agent.context import Context
 from netcompose.agent.operations import Operation
@@ -33,3 +33,11 @@ class Kind(Protocol):
 
     def delete(self, context: Context, resource: Any) -> Iterable[Operation]:
         """Remove a resource; it is no error if it is gone."""
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """A kind whose claims other objects take over while theirs stay: what they exchange is free before any has it."""
+
+    def give_up(self, context: Context, live: Any, desired: Any) -> Iterable[Operation]:
+        """Put aside what another object of this run takes of a live one, before anything else is done."""

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Iterator
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, sysctl
+from netcompose.agent.kernel import linkdump, rtnl, sysctl
 from netcompose.agent.kernel.netlink import GONE, Message
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
@@ -25,7 +25,7 @@ _COMPARED_PROTOCOLS = frozenset({3, 4, ROUTE_PROTOCOL})
 _NO_IPV6 = frozenset({errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EACCES, errno.EINVAL})
 
 
-def read_end(snapshot: Snapshot, container: str, link: rtnl.Link) -> End:
+def read_end(snapshot: Snapshot, container: str, link: linkdump.Link) -> End:
     """The end as it is live."""
     stack = snapshot.stacks[container]
     routes = stack.routes.get(link.ifindex)
@@ -188,7 +188,7 @@ def _rename(context: Context, netns: str, index: int, desired: End) -> None:
     except OSError as error:
         if error.errno == errno.EEXIST:
             aside = rtnl.link_attributes(name="nc-aside-{}".format(index % 100000))
-            holder = next(link.ifindex for link in rtnl.links(socket) if link.name == desired.name)
+            holder = next(link.ifindex for link in linkdump.links(socket) if link.name == desired.name)
             socket.request(rtnl.change_link(aside, index=holder))
             _rename(context, netns, index, desired)
             return

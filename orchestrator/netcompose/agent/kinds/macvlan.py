@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Iterator, MutableMapping
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, stacked
+from netcompose.agent.kernel import linkdump, stacked
 from netcompose.agent.kinds import stacked as shared
 from netcompose.agent.kinds.interface import read_end
 from netcompose.agent.operations import Operation
@@ -26,7 +26,7 @@ class MacvlanKind:
     ) -> None:
         """Those in containers, and the host's own."""
 
-        def read(id: str, network: str, parent: str, container: str, link: rtnl.Link) -> Resource:
+        def read(id: str, network: str, parent: str, container: str, link: linkdump.Link) -> Resource:
             mode, sources = stacked.read_macvlan(link.info)
             passthru = mode == "passthru"
             end = read_end(snapshot, container, link)
@@ -44,6 +44,10 @@ class MacvlanKind:
         """Change it in place, its mode too."""
         data = stacked.macvlan_data(desired.mode, desired.sources) if paths & _OWN else b""
         return shared.update(context, live, desired, paths, data)
+
+    def give_up(self, context: Context, live: Macvlan, desired: Macvlan) -> Iterator[Operation]:
+        """Two of one parent may exchange what only one of them can have."""
+        return shared.give_up(context, live, desired)
 
     def delete(self, context: Context, resource: Macvlan) -> Iterator[Operation]:
         """Remove it; what is alone on its parent keeps others off it until it is gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, MutableMapping
+from typing import Any, Callable, Iterator, MutableMapping
 
 from netcompose.agent.context import Context
 from netcompose.agent.operations import Bulk, Call, Operation
@@ -27,7 +27,7 @@ class ProcessKind:
 
     def create(self, context: Context, resource: Process) -> Iterator[Operation]:
         """Start it, side by side with the others of the stage."""
-        yield Bulk(_start, (context.topology, resource))
+        yield Bulk(_start, (context, resource))
 
     def update(self, context: Context, live: Process, desired: Process, paths: frozenset[str]) -> Iterator[Operation]:
         """Hostname, stop signal and grace period change while it runs."""
@@ -38,8 +38,9 @@ class ProcessKind:
         yield Bulk(_stop, (context.topology, resource.container))
 
 
-def _start(arguments: list[Any]) -> None:
-    runtime.start_many(arguments[0][0], [process for _, process in arguments])
+def _start(arguments: list[Any]) -> Callable[[], None]:
+    context: Context = arguments[0][0]
+    return runtime.begin(context.topology, [process for _, process in arguments], context.lock)
 
 
 def _stop(arguments: list[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Iterator, MutableMapping, Optional
 
 from netcompose.agent import rundir
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, stacked
+from netcompose.agent.kernel import linkdump, stacked
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
@@ -87,8 +87,8 @@ class PromiscuityKind:
             rundir.remove(_RECORD)
 
 
-def _link(context: Context, name: str) -> Optional[rtnl.Link]:
-    return next((link for link in rtnl.links(context.namespaces.socket("")) if link.name == name), None)
+def _link(context: Context, name: str) -> Optional[linkdump.Link]:
+    return next((link for link in linkdump.links(context.namespaces.socket("")) if link.name == name), None)
 
 
 def _recorded() -> dict[str, Any]:

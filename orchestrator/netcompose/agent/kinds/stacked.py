@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Callable, Iterator, MutableMapping
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, stacked
+from netcompose.agent.kernel import linkdump, rtnl, stacked
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import change, common, label, parent_index, relabel, wire
 from netcompose.agent.operations import Bulk, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Resource, Stacked
-from netcompose.resources.names import altname, host_interface_name
+from netcompose.resources.names import altname, digest, host_interface_name
 
 #: A namespace that was removed ends in the kernel's own time, and until then its interfaces keep others of their parent
 #: from coming up with the same MAC address (macvlan_open()), or from having the same address (ipvlan).
@@ -25,7 +25,7 @@ def observe(
     snapshot: Snapshot,
     kind: str,
     found: MutableMapping[str, Resource],
-    read: Callable[[str, str, str, str, rtnl.Link], Resource],
+    read: Callable[[str, str, str, str, linkdump.Link], Resource],
 ) -> None:
     """Interfaces of this kind by their mark. One in a container whose alias was cleared is known by its group, and
     named by its name. ``read`` makes the resource of (id, network, parent, container, link)."""
@@ -47,7 +47,7 @@ def observe(
             found[id] = read(id, _network(snapshot, id, link), _parent(snapshot, link), container, link)
 
 
-def _network(snapshot: Snapshot, id: str, link: rtnl.Link) -> str:
+def _network(snapshot: Snapshot, id: str, link: linkdump.Link) -> str:
     """The network that an interface is for: a container's says it by a second name."""
     if id.startswith("shim/"):
         return id.partition("/")[2]
@@ -55,7 +55,7 @@ def _network(snapshot: Snapshot, id: str, link: rtnl.Link) -> str:
     return next((name[len(ending) :] for name in link.altnames if name.startswith(ending)), "")
 
 
-def _parent(snapshot: Snapshot, link: rtnl.Link) -> str:
+def _parent(snapshot: Snapshot, link: linkdump.Link) -> str:
     """The id of the resource that an interface stands on, or its name on the host if it is not netcompose's."""
     parent = snapshot.by_index.get(link.link)
     if parent is None:
@@ -112,6 +112,19 @@ def update(
             old = altname(context.topology, "network/" + live.network)
             yield Netlink(netns, rtnl.delete_altname(old, name=desired.end.name), _UNKNOWN_NAME)
         yield _name(context, netns, desired.network, desired.end.name)
+
+
+def give_up(context: Context, live: Stacked, desired: Stacked) -> Iterator[Operation]:
+    """What only one on the parent can have (:meth:`Stacked.claims`): a MAC address of nobody's in the place of its
+    own, or none of the addresses that it is to lose."""
+    netns, index = context.netns(live.end.namespace), live.end.ifindex
+    if live.end.mac:
+        aside = "02:" + digest("aside", context.topology, live.id)[:5].hex(":")
+        yield Netlink(netns, rtnl.change_link(rtnl.link_attributes(mac=aside), index=index))
+        return
+    for address in live.end.addresses:
+        if address not in desired.end.addresses:
+            yield Netlink(netns, rtnl.delete_address(address, index), GONE)
 
 
 def delete(context: Context, resource: Stacked, *, at_once: bool = False) -> Iterator[Operation]:

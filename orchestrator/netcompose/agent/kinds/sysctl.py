@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Iterator, MutableMapping
+from typing import Any, Iterator, MutableMapping, Sequence
 
 from netcompose.agent import rundir
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import sysctl
+from netcompose.agent.kernel.namespaces import HOST
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
@@ -47,25 +48,27 @@ class SysctlKind:
 
     def create(self, context: Context, resource: Sysctl) -> Iterator[Operation]:
         """Remember the value that it has, then set it."""
-        yield Call(lambda: self._set(context.topology, resource))
+        yield Call(lambda: self._set(context, resource))
 
     def update(self, context: Context, live: Sysctl, desired: Sysctl, paths: frozenset[str]) -> Iterator[Operation]:
         """Set it again."""
-        yield Call(lambda: self._set(context.topology, desired))
+        yield Call(lambda: self._set(context, desired))
 
     def delete(self, context: Context, resource: Sysctl) -> Iterator[Operation]:
         """Put back what was there, if no other topology needs it."""
         yield Call(lambda: self._release(context.topology, resource.key))
 
     @staticmethod
-    def _set(topology: str, resource: Sysctl) -> None:
+    def _set(context: Context, resource: Sysctl) -> None:
         try:
             value = sysctl.read(resource.key)
             record = _recorded()
-            entry = record.setdefault(
-                resource.key, {"original": value, "companions": _companions(resource.key, value), "topologies": {}}
-            )
-            entry["topologies"][topology] = list(resource.after)
+            if resource.key not in record:
+                # What this run has made has no value of before; the interfaces that it found are looked at.
+                names = [link.name for link in context.snapshot.stacks[HOST].links]
+                companions = _companions(resource.key, value, names)
+                record[resource.key] = {"original": value, "companions": companions, "topologies": {}}
+            record[resource.key]["topologies"][context.topology] = list(resource.after)
             # Noted before anything is set, so that a crash in between loses no original value.
             rundir.write_json(_RECORD, record)
             if value != resource.value:
@@ -99,16 +102,15 @@ def _recorded() -> dict[str, Any]:
     return dict(rundir.read_json(_RECORD) or {})
 
 
-def _companions(key: str, original: str) -> dict[str, str]:
+def _companions(key: str, original: str, interfaces: Sequence[str]) -> dict[str, str]:
     """The values of the others, without those that putting back the original gives them by itself."""
     found = {}
     for pattern in _COMPANIONS.get(key, ()):
         head, star, tail = pattern.partition("*")
         names = [pattern]
         if star:
-            folder = os.listdir("/proc/sys/" + head.replace(".", "/"))
             # A dot in an interface's name is a slash in a key (sysctl(8)).
-            names = [head + name.replace(".", "/") + tail for name in folder]
+            names = [head + name.replace(".", "/") + tail for name in ("all", "default", *interfaces)]
         for name in names:
             if name != key:
                 with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterator, MutableMapping
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl
+from netcompose.agent.kernel import linkdump, rtnl
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import (
     change,
@@ -31,8 +31,8 @@ class VethKind:
         self, snapshot: Snapshot, found: MutableMapping[str, Resource], foreign: MutableMapping[str, str]
     ) -> None:
         """Pairs by their mark; an end whose alias was cleared is found by the index of its other end."""
-        ends: dict[str, list[tuple[str, rtnl.Link]]] = {}
-        unmarked: list[tuple[str, rtnl.Link]] = []
+        ends: dict[str, list[tuple[str, linkdump.Link]]] = {}
+        unmarked: list[tuple[str, linkdump.Link]] = []
         for container, stack in snapshot.stacks.items():
             for link in stack.links:
                 if link.kind != "veth":
@@ -52,7 +52,7 @@ class VethKind:
                 found[id] = Veth(id=id, end=read_end(snapshot, first, one), peer=read_end(snapshot, second, two))
 
     @staticmethod
-    def _side(id: str, end: tuple[str, rtnl.Link]) -> tuple[bool, str]:
+    def _side(id: str, end: tuple[str, linkdump.Link]) -> tuple[bool, str]:
         """Sort key: the container's end before the host's; a cable's ends by container and interface."""
         container, link = end
         return not container, "{}.{}".format(container, link.name)
@@ -129,5 +129,5 @@ class VethKind:
             yield Netlink(context.netns(peer.namespace), rtnl.delete_link(peer.name), GONE)
 
 
-def _paired(one: rtnl.Link, two: rtnl.Link) -> bool:
+def _paired(one: linkdump.Link, two: linkdump.Link) -> bool:
     return one.link == two.ifindex and two.link == one.ifindex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterator, MutableMapping, Optional
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, stacked
+from netcompose.agent.kernel import linkdump, rtnl, stacked
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import label, parent_index, without_ipv6
 from netcompose.agent.operations import Call, Netlink, Operation
@@ -84,7 +84,7 @@ class VlanKind:
             context.forget_host_index(resource.name)
 
 
-def _id(link: rtnl.Link) -> str:
+def _id(link: linkdump.Link) -> str:
     """The resource that a VLAN's mark names if it is a shared one; by its name if the alias was cleared."""
     owner = owner_of(link.alias) if link.alias else None
     if owner is not None:
@@ -92,7 +92,7 @@ def _id(link: rtnl.Link) -> str:
     return "vlan/" + link.name if link.group == group(SHARED) else ""
 
 
-def _live(context: Context, resource: Vlan) -> Optional[rtnl.Link]:
+def _live(context: Context, resource: Vlan) -> Optional[linkdump.Link]:
     """The interface as it was when the run began, if anybody uses it."""
     for link in context.snapshot.stacks[""].links:
         if link.kind == "vlan" and _id(link) == resource.id and users(link.altnames, resource.id):

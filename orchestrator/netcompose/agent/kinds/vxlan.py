@@ -8,7 +8,7 @@ import time
 from typing import Iterator, Mapping, MutableMapping
 
 from netcompose.agent.context import Context
-from netcompose.agent.kernel import rtnl, vxlan
+from netcompose.agent.kernel import linkdump, rtnl, vxlan
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kernel.vxlan import Entry
 from netcompose.agent.kinds.interface import change, common, label, master_index, read_end, wire
@@ -153,7 +153,7 @@ class VxlanKind:
             yield Bulk(context.remove_host_links, end.name)
 
 
-def _stations(snapshot: Snapshot, container: str, link: rtnl.Link) -> dict[str, tuple[str, ...]]:
+def _stations(snapshot: Snapshot, container: str, link: linkdump.Link) -> dict[str, tuple[str, ...]]:
     """The stations that all of an overlay's tables know; one that a table has lost has its addresses missing, or its
     host."""
     socket = snapshot.namespaces.socket(container)

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence
 
-from netcompose.agent.rundir import topology_dir
+from netcompose.agent.rundir import container_dir
 from netcompose.agent.runtimes import records
 from netcompose.agent.runtimes.helper import Helper, command_of, explain
 from netcompose.errors import NetcomposeError
@@ -88,7 +88,7 @@ def spawn(
         where="container {}: ".format(target.container),
         term=terminal or os.environ.get("TERM", "dumb"),
     )
-    recorded = records.read(topology_dir(topology, "containers", target.container), records.PROCESS)
+    recorded = records.read(container_dir(topology, target.container), records.PROCESS)
     running = recorded is not None and records.alive(recorded)
     request = {
         "mode": "exec",

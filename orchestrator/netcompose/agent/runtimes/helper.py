@@ -68,9 +68,9 @@ def _sources() -> list[tuple[str, str]]:
 class Helper:
     """A running helper with a request; :meth:`failures` collects its answers."""
 
-    def __init__(self, request: Mapping[str, Any], *, label: str, locks: Sequence[int] = (), **popen: Any) -> None:
-        """Start it. ``label`` is what ps(1) shows; ``locks`` are descriptors that it keeps until it is done; ``popen``
-        goes to ``subprocess.Popen`` (stdin, stdout, ...)."""
+    def __init__(self, request: Mapping[str, Any], *, label: str, keep: Sequence[int] = (), **popen: Any) -> None:
+        """Start it. ``label`` is what ps(1) shows, ``keep`` are descriptors that it holds until it ends; ``popen`` goes
+        to ``subprocess.Popen`` (stdin, stdout, ...)."""
         import subprocess
 
         if not sys.executable:
@@ -80,7 +80,7 @@ class Helper:
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _STUB, label, str(receive), str(report)],
-                pass_fds=(receive, report, *locks),
+                pass_fds=(receive, report, *keep),
                 **popen,
             )
         except OSError:
@@ -92,7 +92,7 @@ class Helper:
             os.close(report)
         try:
             with open(send, "w", encoding="ascii") as pipe:
-                json.dump({**request, "locks": list(locks), "boot": _BOOT, "modules": _sources()}, pipe)
+                json.dump({**request, "boot": _BOOT, "modules": _sources()}, pipe)
         except BrokenPipeError:
             pass  # It has ended already; the missing answer says so.
 

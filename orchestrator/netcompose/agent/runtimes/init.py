@@ -28,7 +28,9 @@ _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, sign
 def main(request: Mapping[str, Any], report: int) -> int:
     """Do what the agent asks (see helper.py): ``start`` containers or ``exec`` a command in one."""
     if request["mode"] == "start":
-        start_all(request["containers"], report, request["locks"])
+        for fd in request["keep"]:
+            os.set_inheritable(fd, False)
+        start_all(request["containers"], report, request["keep"])
         return 0
     return execute(request, report)
 
@@ -51,12 +53,12 @@ def _reporting(report: int, index: int) -> Iterator[None]:
         os._exit(1)
 
 
-def start_all(containers: list[dict[str, Any]], report: int, locks: Sequence[int] = ()) -> None:
-    """Start every container of a request and wait until each has a PID 1 or has failed. ``locks`` are held by every
-    process on the way, until its command runs."""
+def start_all(containers: list[dict[str, Any]], report: int, keep: Sequence[int]) -> None:
+    """Start every container of a request and wait until each has a PID 1 or has failed.
+
+    ``keep`` are descriptors that a container's processes hold only until its command runs.
+    """
     opened = {}
-    for lock in locks:
-        os.set_inheritable(lock, False)
     for index, spec in enumerate(containers):
         try:
             with inside.step("run directory"):
@@ -75,7 +77,7 @@ def start_all(containers: list[dict[str, Any]], report: int, locks: Sequence[int
     for index in opened:
         pid = os.fork()
         if pid == 0:
-            _enter(containers[index], index, opened, report, locks)
+            _enter(containers[index], index, opened, report, keep)
         children.append(pid)
     os.close(report)
     for pid in children:
@@ -83,7 +85,7 @@ def start_all(containers: list[dict[str, Any]], report: int, locks: Sequence[int
 
 
 def _enter(
-    spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, int]], report: int, locks: Sequence[int]
+    spec: Mapping[str, Any], index: int, opened: Mapping[int, tuple[int, int]], report: int, keep: Sequence[int]
 ) -> NoReturn:
     """Take the container's namespaces, fork PID 1, write down who it is, and let it go."""
     with _reporting(report, index):
@@ -105,7 +107,7 @@ def _enter(
             os.close(go)
             # Without the word the container is not on record: whoever should have written it is gone.
             if os.read(ready, 1):
-                _first_process(spec, index, directory, report, locks)
+                _first_process(spec, index, directory, report, keep)
             os._exit(1)
         with inside.step("record"):
             records.write(directory, records.PROCESS, {**spec["record"], **records.identity(pid)})
@@ -113,7 +115,7 @@ def _enter(
     os._exit(0)
 
 
-def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: int, locks: Sequence[int]) -> NoReturn:
+def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: int, keep: Sequence[int]) -> NoReturn:
     with _reporting(report, index):
         os.setsid()
         log = output.Writer(directory)
@@ -125,9 +127,11 @@ def _first_process(spec: Mapping[str, Any], index: int, directory: int, report: 
         inside.set_hostname(spec["hostname"])
         supervisor = Supervisor(spec, directory, log)
         supervisor.start()
-    for fd in locks:
+    for fd in keep:
         os.close(fd)
-    _tell(report, index)
+    # An agent that was killed in between leaves a container that runs, as it is on record.
+    with contextlib.suppress(BrokenPipeError):
+        _tell(report, index)
     os.close(report)
     try:
         supervisor.run()
