@@ -13,8 +13,8 @@ from netcompose.views.terminal import Paint, count, printable, table
 
 @dataclass(frozen=True)
 class HostRow:
-    """A host and what was learned of it: ``facts``, or ``error`` with why it could not be reached and ``hint`` with what
-    to do about it. ``ahead`` is by how many seconds its clock is ahead of the one here."""
+    """A host and what was learned of it: ``facts``, or ``error`` with why it could not be reached and ``hint`` with
+    what to do about it. ``ahead`` is by how many seconds its clock is ahead of the one here."""
 
     name: str
     address: str = ""
