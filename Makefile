@@ -16,7 +16,8 @@ test: $(VENV)/ready           ## lint, types, and everything
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
 		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
-		iptables:iptables dockerd:docker.io docker-compose:docker-compose qemu-system-x86_64:qemu-system-x86
+		iptables:iptables dockerd:docker.io docker-compose:docker-compose qemu-system-x86_64:qemu-system-x86 \
+		busybox:busybox-static
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

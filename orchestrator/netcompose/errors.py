@@ -122,3 +122,16 @@ class ProtocolError(NetcomposeError):
 
 class CommandFailed(NetcomposeError):
     """A command that the topology runs in a container (``exec:``) did not succeed. Raised by the agent."""
+
+
+class EngineRefused(NetcomposeError):
+    """A container engine refused a request; ``status`` is HTTP's. Raised by the agent."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class ImageUnusable(NetcomposeError):
+    """An image cannot be had: its file is broken or for another machine, the engine has none, the registry does not
+    answer. Raised by the agent and where images are read."""

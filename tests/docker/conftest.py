@@ -13,8 +13,11 @@ import pytest
 _KERNEL = Path(__file__).parents[1] / "kernel"
 # The tests on real hosts and these have their helpers in common.
 sys.path.insert(0, str(_KERNEL))
+# And images are made as for the tests of their reading.
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "images"))
 
-from engine import Engine, add_outside, need_docker, put_probe, settle  # noqa: E402
+from engine import SOCKET, Engine, add_outside, need_docker, put_probe, settle  # noqa: E402
+from image_support import make_images  # noqa: E402
 
 from netcompose.transports.sandbox import Sandbox  # noqa: E402
 
@@ -52,3 +55,13 @@ def crossroads(engine: Engine) -> Engine:
     engine.make_image()
     settle(engine.host)
     return engine
+
+
+@pytest.fixture
+def image_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine on a throw-away host of its own, with images, which netcompose finds by the engine's own variable."""
+    need_docker()
+    monkeypatch.setenv("DOCKER_HOST", SOCKET)
+    with Sandbox("server4") as sandbox, Engine(sandbox, "--bridge", "none") as running:
+        make_images(running)
+        yield running

@@ -25,7 +25,7 @@ IMAGE = "host-programs"
 HOST4, HOST6 = "203.0.113.1", "2001:db8:113::1"
 OUTSIDE4, OUTSIDE6 = "203.0.113.2", "2001:db8:113::2"
 
-_PROGRAMS = ("dockerd", "containerd", "docker", "docker-compose", "iptables")
+_PROGRAMS = ("dockerd", "containerd", "docker", "docker-compose", "iptables", "busybox")
 _CGROUPS = Path("/sys/fs/cgroup")
 _numbers = itertools.count()
 
@@ -34,7 +34,9 @@ def need_docker() -> None:
     """Skip where the engine is not installed or may not be run. CI has it (see the Makefile)."""
     missing = [program for program in _PROGRAMS if not shutil.which(program)]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (packages docker.io, docker-compose, iptables)")
+        pytest.skip(
+            f"not installed: {', '.join(missing)} (packages docker.io, docker-compose, iptables, busybox-static)"
+        )
     if os.geteuid() != 0:
         pytest.skip("a Docker Engine needs root")
 
@@ -42,8 +44,10 @@ def need_docker() -> None:
 class Engine:
     """``dockerd`` in ``host``: a context manager. Images come from no registry: a container has the host's /usr."""
 
-    def __init__(self, host: Sandbox) -> None:
+    def __init__(self, host: Sandbox, *options: str) -> None:
+        """``options`` are more of the daemon's own."""
         self.host = host
+        self.options = options
         self.cgroup = f"netcompose-test-{os.getpid()}-{next(_numbers)}"
         self._daemon: subprocess.Popen[Any] | None = None
 
@@ -65,15 +69,16 @@ class Engine:
                     with contextlib.suppress(OSError):
                         os.rmdir(inner)
 
-    def start(self) -> None:
-        """Start the daemon, with what later versions have switched on by themselves: IPv6 rules."""
+    def start(self, *options: str) -> None:
+        """Start the daemon, with what later versions have switched on by themselves: IPv6 rules; ``options`` are more of
+        its own."""
         # A file, not a pipe: nobody reads what it says while all goes well, and a full pipe would stop it.
         self._said = tempfile.TemporaryFile()
         with open(os.devnull, "wb") as nowhere:
             self._daemon = self.host.popen(
                 f"dockerd --host {SOCKET} --pidfile {ROOT}/pid --data-root {ROOT}/data --exec-root {ROOT}/exec "
                 "--log-level error --experimental --ip6tables --exec-opt native.cgroupdriver=cgroupfs "
-                f"--cgroup-parent /{self.cgroup}".split(),
+                f"--cgroup-parent /{self.cgroup} {' '.join((*self.options, *options))}".split(),
                 stdout=nowhere,
                 stderr=self._said,
             )

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "resources": set(),
     "topology": set(),
     "compiler": {"topology", "resources"},
+    "convert": {"topology"},
     "planner": {"resources"},
     "agent": {"resources", "planner"},
     "transports": {"agent", "resources", "planner"},
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "executor": {"transports", "resources", "planner", "compiler", "topology"},
     "views": {"resources", "planner", "compiler", "topology"},
     # Not the agent: a host is reached through a transport, also this one.
-    "cli": {"executor", "transports", "compiler", "topology", "resources", "planner", "views", "catalog"},
+    "cli": {"executor", "transports", "compiler", "topology", "resources", "planner", "views", "catalog", "convert"},
 }
 #: What runs on the hosts: Python 3.9 and nothing but the standard library.
 SHIPPED = [

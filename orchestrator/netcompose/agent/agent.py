@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from typing import Any, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
 from netcompose.agent import facts, features, housekeeping, rundir, watchdog
@@ -17,13 +17,16 @@ from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
 from netcompose.agent.protocol import SIDE_BY_SIDE, Peer
 from netcompose.agent.run import Progress, carry_out
-from netcompose.agent.runtimes import execution
+from netcompose.agent.runtimes import engineshow, execution, gate
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot, take
-from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, RollbackFailed
+from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, ProtocolError, RollbackFailed
 from netcompose.planner.plan import Change
 from netcompose.planner.planner import make_plan
 from netcompose.resources import ContainerState, ExecTarget, Observation, Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.runtimes.imagestock import Arrival
 
 #: Bytes that have to be free in /run before a run on several hosts begins.
 LEAST_ROOM = 1 << 20
@@ -44,12 +47,19 @@ class Agent:
         self._armed: Sequence[Change] = ()
         #: The id that an object had before the run that has renamed it -> the one that it has now.
         self._renamed: dict[str, str] = {}
+        #: The image that is arriving.
+        self._arrival: Optional[Arrival] = None
         _allow_open_files()
 
     def known_as(self, host: str) -> None:
         """The host's name in the topology."""
         if host:
             self._host = self._lock.host = host
+
+    @property
+    def namespaces(self) -> Namespaces:
+        """The named namespaces, with what is open of them."""
+        return self._namespaces
 
     def hello(self) -> dict[str, object]:
         """Who answers: version, Python, process, and its clock in seconds since the epoch."""
@@ -60,12 +70,15 @@ class Agent:
             "time": time.time(),
         }
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
         """The topology's resources on this host, the names that others hold, and the host's facts, those of the
-        interfaces among them that the topology has as ``parents``."""
+        interfaces among them that the topology has as ``parents``, and of the images that it has; with an empty name
+        among these the engine is looked at whatever is known of it."""
         try:
             snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
-            return self._observation(snapshot, parents)
+            snapshot.has_engine = snapshot.has_engine or bool(images)
+            snapshot.told_by_facts = any(images)
+            return self._observation(snapshot, parents, images)
         except PermissionError as error:
             raise NotPermitted(
                 "host {}: no permission to read the network namespaces ({})".format(self._host, error.filename),
@@ -73,12 +86,12 @@ class Agent:
             ) from error
 
     @staticmethod
-    def _observation(snapshot: Snapshot, parents: Sequence[str]) -> Observation:
+    def _observation(snapshot: Snapshot, parents: Sequence[str], images: Sequence[str]) -> Observation:
         found: dict[str, Resource] = {}
         foreign: dict[str, str] = {}
         for kind in KINDS.values():
             kind.observe(snapshot, found, foreign)
-        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot, parents))
+        return Observation(resources=found, foreign=foreign, facts=facts.read(snapshot, parents, images))
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:
         """Which processes have these sockets, in words; asked only when a port is in use."""
@@ -150,7 +163,7 @@ class Agent:
     def _keep(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.before is not None:
-                self._before.setdefault(change.before.id, change.before)
+                self._before.setdefault(change.before.id, change.before.restorable())
                 if change.before.id != change.id:
                     self._renamed[change.before.id] = change.id
             self._before.setdefault(change.id, None)
@@ -205,7 +218,8 @@ class Agent:
 
     def states(self, topology: str) -> list[ContainerState]:
         """The state of every container's process."""
-        return [runtime.state(topology, container) for container in runtime.containers(topology)]
+        found = [runtime.state(topology, container) for container in runtime.containers(topology)]
+        return found + (engineshow.states(topology) if gate.used(topology) else [])
 
     def run(
         self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0
@@ -239,7 +253,62 @@ class Agent:
         self, topology: str, container: str, tail: Optional[int] = None, since: float = 0.0, timestamps: bool = False
     ) -> bytes:
         """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
-        return b"".join(runtime.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
+        return b"".join(execution.logs(topology, container, tail=tail, since=since, timestamps=timestamps))
+
+    def images(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of images that this host's engine has, by name; empty for those that it does not have."""
+        from netcompose.agent.runtimes import imagestock
+
+        return dict(imagestock.known(names))
+
+    def unreachable_images(self, names: Sequence[str]) -> dict[str, str]:
+        """Why the engine cannot pull images, by name; empty for those that it can."""
+        from netcompose.agent.runtimes import imagestock
+
+        return dict(imagestock.unreachable(names))
+
+    def pull_image(self, name: str, progress: Optional[Progress] = None) -> str:
+        """Pull an image; its id."""
+        from netcompose.agent.runtimes import imagestock
+
+        return imagestock.pull(name, progress)
+
+    def load_image(self, stream: Iterator[bytes]) -> str:
+        """Load an archive of images; what the engine says."""
+        from netcompose.agent.runtimes import imagestock
+
+        return imagestock.load(stream)
+
+    def take_image(self, data: bytes, *, first: bool = False, end: bool = False, abort: bool = False) -> str:
+        """The same for one that arrives in pieces."""
+        from netcompose.agent.runtimes import imagestock
+
+        if first:
+            self._give_up_image()
+            self._arrival = imagestock.Arrival()
+        if self._arrival is None:
+            raise ProtocolError("a piece of an image came, and no image is being loaded")
+        if abort:
+            self._give_up_image()
+            return ""
+        try:
+            if data:
+                self._arrival.piece(data)
+            return self._arrival.end() if end else ""
+        except NetcomposeError:
+            self._give_up_image()
+            raise
+
+    def _give_up_image(self) -> None:
+        if self._arrival is not None:
+            self._arrival.abort()
+            self._arrival = None
+
+    def tag_image(self, id: str, name: str) -> None:
+        """Give an image one more name."""
+        from netcompose.agent.runtimes import imagestock
+
+        imagestock.tag(id, name)
 
     def close(self) -> None:
         """End: an unconfirmed run is rolled back, the lock is given back; both by the watchdog, if one is armed."""
@@ -251,6 +320,7 @@ class Agent:
                 if self._lock.held and self._watchdog is None:
                     self.rollback()
             self._lock.release()
+        self._give_up_image()
         self._namespaces.close()
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import functools
 import os
 import re
-from typing import Collection, Sequence
+from typing import TYPE_CHECKING, Collection, Sequence
 
 from netcompose.agent import rundir
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces, prepare_directory
 from netcompose.agent.kernel.netlink import GONE, Socket
 from netcompose.agent.snapshot import Snapshot
+from netcompose.errors import HostLacks
 from netcompose.planner.plan import Change
 from netcompose.resources.names import doomed_group, group, netns_name
+
+if TYPE_CHECKING:
+    from netcompose.agent.runtimes.engine import Engine
 
 
 class Context:
@@ -54,6 +58,16 @@ class Context:
     def taking(self) -> frozenset[str]:
         """The names that something in this run takes (:meth:`Resource.claims`)."""
         return frozenset(claim for change in self._changes if change.after for claim in change.after.claims())
+
+    @functools.cached_property
+    def engine(self) -> Engine:
+        """The host's container engine."""
+        from netcompose.agent.runtimes import engine
+
+        found = engine.at_hand()
+        if found is None:
+            raise HostLacks(engine.lacking(), hint="install docker.io, or leave out 'image'")
+        return found
 
     def netns(self, container: str) -> str:
         """The namespace's name of a container; ``""`` for the host."""

@@ -12,7 +12,7 @@ from netcompose.agent import interference, nameserver, programs, session
 from netcompose.agent.kernel import listeners, sysctl
 from netcompose.agent.kernel.vxlan import decode
 from netcompose.agent.snapshot import Snapshot, Stack
-from netcompose.resources import HostFacts, ParentFacts
+from netcompose.resources import EngineFacts, HostFacts, ParentFacts
 from netcompose.resources.names import ROUTE_PROTOCOL, route_metric
 
 _RESOLVED_STUB = "127.0.0.53"
@@ -20,9 +20,9 @@ _RTPROT_RA = 9  # rtnetlink(7): a route from a router advertisement
 _RESOLVED_FILE = "/run/systemd/resolve/resolv.conf"
 
 
-def read(snapshot: Snapshot, parents: Sequence[str] = ()) -> HostFacts:
+def read(snapshot: Snapshot, parents: Sequence[str] = (), images: Sequence[str] = ()) -> HostFacts:
     """The facts that every plan needs; routes and interfaces are those of others than the topology. ``parents``
-    are the interfaces that the topology names as such."""
+    are the interfaces that the topology names as such, ``images`` the images."""
     host = snapshot.stacks[""]
     ours = {link.ifindex for link in host.links if link.group in (snapshot.group, snapshot.doomed)}
     names = {link.ifindex: link.name for link in host.links}
@@ -78,6 +78,7 @@ def read(snapshot: Snapshot, parents: Sequence[str] = ()) -> HostFacts:
             for found in (decode(link) for link in host.links if link.kind == "vxlan" and link.ifindex not in ours)
         ),
         session=session.read(snapshot.namespaces, names),
+        engine=_engine(images),
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         load=os.getloadavg()[0],
     )
@@ -89,6 +90,18 @@ def _parents(snapshot: Snapshot, names: Sequence[str]) -> Mapping[str, ParentFac
     from netcompose.agent import parents
 
     return parents.read(snapshot, names)
+
+
+def _engine(images: Sequence[str]) -> EngineFacts:
+    if not any(images):
+        return EngineFacts()
+    from netcompose.agent.runtimes import engine
+
+    found = engine.at_hand()
+    if found is None:
+        return EngineFacts(lacks=engine.lacking())
+    with contextlib.closing(found):
+        return found.facts(images)
 
 
 def _accept_ra(host: Stack, names: Mapping[int, str]) -> Iterator[tuple[str, str]]:

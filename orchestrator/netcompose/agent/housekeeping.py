@@ -8,6 +8,7 @@ import os
 from netcompose.agent import rundir
 from netcompose.agent.kernel import namespaces
 from netcompose.agent.kinds.file import NETNS_FILES
+from netcompose.agent.runtimes import engineshow, gate
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.resources.names import netns_name
 
@@ -26,6 +27,8 @@ def tidy(topology: str, known: namespaces.Namespaces) -> None:
         if not os.path.lexists(os.path.join(namespaces.NETNS_DIR, name)) and not os.path.lexists(folder):
             rundir.forget_container(topology, container)
     runtime.sweep(topology)
+    if gate.used(topology):
+        engineshow.tidy(topology)
     rundir.prune(topology)
     if rundir.topologies():
         return

@@ -11,6 +11,7 @@ from netcompose.agent.protocol import (
     Peer,
     Stream,
     StreamEnded,
+    bytes_from_data,
     bytes_to_data,
     error_to_data,
     observation_to_data,
@@ -34,7 +35,7 @@ class Served(Protocol):
     def known_as(self, host: str) -> None: ...
     def hello(self) -> dict[str, Any]: ...
     def features(self, names: Sequence[str] = ()) -> dict[str, str]: ...
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation: ...
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation: ...
     def owners(self, inodes: Sequence[int]) -> dict[int, str]: ...
     def lock(self, topology: str, owner: str) -> None: ...
     def unlock(self) -> None: ...
@@ -57,6 +58,11 @@ class Served(Protocol):
         peer: Peer,
     ) -> int: ...
     def logs(self, topology: str, container: str, tail: int | None, since: float, timestamps: bool) -> bytes: ...
+    def images(self, names: Sequence[str]) -> dict[str, str]: ...
+    def unreachable_images(self, names: Sequence[str]) -> dict[str, str]: ...
+    def pull_image(self, name: str, progress: Progress | None) -> str: ...
+    def take_image(self, data: bytes, *, first: bool, end: bool, abort: bool) -> str: ...
+    def tag_image(self, id: str, name: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -147,7 +153,7 @@ def answer(agent: Served, channel: Channel, request: Mapping[str, Any], silence:
 
 
 def _observe(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
-    return observation_to_data(agent.observe(params["topology"], params.get("parents", ())))
+    return observation_to_data(agent.observe(params["topology"], params.get("parents", ()), params.get("images", ())))
 
 
 def _apply(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
@@ -185,6 +191,12 @@ def _logs(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
     return bytes_to_data(agent.logs(params["topology"], params["container"], params["tail"], since, timestamps))
 
 
+def _load_image(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    data = bytes_from_data(params.get("data", ""))
+    ways = {key: bool(params.get(key)) for key in ("first", "end", "abort")}
+    return agent.take_image(data, **ways)
+
+
 _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
     "hello": lambda agent, params, progress: agent.hello(),
     "features": lambda agent, params, progress: agent.features(params.get("names", ())),
@@ -200,4 +212,9 @@ _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
     "states": _states,
     "run_many": _run_many,
     "logs": _logs,
+    "images": lambda agent, params, progress: agent.images(params["names"]),
+    "unreachable_images": lambda agent, params, progress: agent.unreachable_images(params["names"]),
+    "pull_image": lambda agent, params, progress: agent.pull_image(str(params["name"]), progress),
+    "load_image": _load_image,
+    "tag_image": lambda agent, params, progress: agent.tag_image(str(params["id"]), str(params["name"])),
 }

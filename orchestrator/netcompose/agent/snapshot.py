@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Collection, Mapping, Optional
 
 from netcompose.agent.kernel import iptables, linkdump, rtnl, sysctl
 from netcompose.agent.kernel.namespaces import HOST, Namespaces
+from netcompose.agent.runtimes import gate
+from netcompose.errors import HostLacks
 from netcompose.resources.names import SHARED, doomed_group, group, host_interface_name, netns_name, owner_of
 
 if TYPE_CHECKING:
     from netcompose.agent.kernel.qdisc import Qdisc
+    from netcompose.agent.runtimes.engine import View
 
 
 @dataclass
@@ -36,7 +39,8 @@ class Snapshot:
     owner of the stack that it shares; ``netns_taken`` maps names under ``/run/netns`` that are not this topology's
     to who has them; ``half_pinned`` are this topology's names with nothing behind them; ``by_index`` are the
     host's interfaces; ``known`` the containers that the run directory remembers; ``taken`` the interfaces
-    (container, index) that a kind has recognised."""
+    (container, index) that a kind has recognised; ``has_engine`` whether a container engine is worth a look,
+    ``told_by_facts`` that one which does not answer is told by the facts."""
 
     topology: str
     namespaces: Namespaces
@@ -49,7 +53,29 @@ class Snapshot:
     taken: set[tuple[str, int]] = field(default_factory=set)
     group: int = 0
     doomed: int = 0
+    has_engine: bool = False
+    told_by_facts: bool = False
     _masters: dict[int, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def engine(self) -> Optional[View]:
+        """The engine's containers, where there may be any; read when first asked for."""
+        if not self.has_engine:
+            return None
+        from netcompose.agent.runtimes import engine
+
+        try:
+            found = engine.at_hand()
+            if found is not None:
+                with contextlib.closing(found):
+                    return found.view(self.topology)
+        except HostLacks:
+            # Whether that matters is for the compiler to say, if it is asked: it knows the lines.
+            if not self.told_by_facts:
+                raise
+        if gate.known(self.topology) and not self.told_by_facts:
+            raise HostLacks(engine.lacking(), hint="start the engine: its containers of this topology are there still")
+        return None
 
     @functools.cached_property
     def docker(self) -> Mapping[str, iptables.Filter]:
@@ -132,6 +158,7 @@ def take(
     host = read_stack(namespaces, HOST)
     snapshot = Snapshot(topology, namespaces, known, group=group(topology), doomed=doomed_group(topology))
     snapshot.stacks[HOST] = host
+    snapshot.has_engine = gate.used(topology)
     snapshot.by_index = {link.ifindex: link for link in host.links}
     prefix = netns_name(topology, "")
     owners: dict[int, str] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from netcompose.cli import common
 from netcompose.cli.reach import reach
-from netcompose.errors import UsageError
+from netcompose.errors import StalePlan, UsageError
 from netcompose.planner.plan import Plan
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _saved(args: argparse.Namespace) -> int:
     from netcompose.cli.planfile import read
+    from netcompose.executor import images
     from netcompose.executor.stale import refuse_stale
 
     plan = read(args.plan)
@@ -42,6 +43,7 @@ def _saved(args: argparse.Namespace) -> int:
         executor.locked(plan.topology, common.owner("apply", plan.topology)),
     ):
         refuse_stale(plan, executor.observe(plan.topology))
+        images.refuse_missing(executor, plan)
         common.carry_out(executor, _with_secrets(plan, args))
     return 0
 
@@ -76,11 +78,14 @@ def _asked(args: argparse.Namespace) -> int:
         plan = made.plan
         common.print_plan(plan, args)
         common.refuse_problems(plan)
-        if not plan.changes:
+        if not plan.changes and not made.coming:
             return 0
         if not args.yes:
             _ask()
-        common.carry_out(executor, plan, made.desired)
+        now = common.bring_images(executor, made)
+        if [change.address for change in now.plan.changes] != [change.address for change in plan.changes]:
+            raise StalePlan("an image that was pulled is a new one, and its containers change", hint="apply again")
+        common.carry_out(executor, now.plan, now.desired)
     return 0
 
 

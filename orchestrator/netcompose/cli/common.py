@@ -35,17 +35,22 @@ def output_of(args: argparse.Namespace, *formats: str) -> str:
     return str(args.output)
 
 
-def load_topology(args: argparse.Namespace) -> Topology:
-    """The topology of the command line, loaded and checked."""
-    from netcompose.topology.load import load
-
+def variables_of(args: argparse.Namespace) -> dict[str, str]:
+    """The variables of ``--var``."""
     variables = {}
     for item in args.var:
         key, separator, value = item.partition("=")
         if not separator or not key:
             raise UsageError(f"--var {item!r} is not of the form K=V", hint="for example: --var spines=4")
         variables[key] = value
-    topology = load(file_of(args), variables=variables, vars_files=args.vars_file, hosts_file=args.hosts_file)
+    return variables
+
+
+def load_topology(args: argparse.Namespace) -> Topology:
+    """The topology of the command line, loaded and checked."""
+    from netcompose.topology.load import load
+
+    topology = load(file_of(args), variables=variables_of(args), vars_files=args.vars_file, hosts_file=args.hosts_file)
     for name in args.host:
         if name not in topology.hosts:
             raise UsageError(
@@ -80,13 +85,25 @@ def listed_hosts(args: argparse.Namespace) -> list[str]:
 
 
 def make(executor: Executor, topology: Topology) -> Planned:
-    """Observe, compile and plan, and say what a host lacks that the topology can do without."""
+    """Observe, compile and plan, and say what a host lacks that the topology can do without, and what comes first."""
     from netcompose.executor import planning
 
     made = planning.make(executor, topology)
-    for sentence in made.desired.notes:
+    for sentence in (*made.desired.notes, *map(str, made.coming)):
         note(sentence)
     return made
+
+
+def bring_images(executor: Executor, made: Planned) -> Planned:
+    """Load and pull what a plan needs first, with progress on a terminal; the plan that is made of it."""
+    from netcompose.cli.progress import Transfer
+    from netcompose.executor import images, planning
+
+    if not made.coming:
+        return made
+    with Transfer(sys.stderr) as progress, interruptible():
+        images.bring(executor, made.topology.name, made.coming, progress.step)
+    return planning.make(executor, made.topology, pulled=True)
 
 
 def note(sentence: str) -> None:
@@ -191,4 +208,5 @@ def exec_target(topology: Topology, container: Container) -> ExecTarget:
         environment=container.environment,
         working_dir=container.working_dir or "/",
         user=container.user,
+        engine=netns_name(topology.name, container.name) if container.image else "",
     )

@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Remove what is marked as the topology's."""
+    from netcompose.compiler.images import images_by_host
     from netcompose.planner.planner import make_plan
 
     common.output_of(args, "text")
@@ -24,11 +25,14 @@ def run(args: argparse.Namespace) -> int:
         if args.file is not None:
             raise UsageError("--name and --file exclude each other", hint="--name is for a file that is lost")
         topology, name, hosts = None, args.name, args.host or common.listed_hosts(args)
+        # Nobody knows whether there are containers of an engine.
+        images: dict[str, tuple[str, ...]] = dict.fromkeys(hosts, ("",))
     else:
         topology = common.load_topology(args)
         name, hosts = topology.name, common.hosts_of(args, topology)
+        images = dict.fromkeys(images_by_host(topology), ("",))
     with reach(hosts, args, topology) as executor, executor.locked(name, common.owner("down", name)):
-        plan = make_plan(name, {}, executor.observe(name))
+        plan = make_plan(name, {}, executor.observe(name, None, images))
         if plan.changes:
             common.carry_out(executor, plan)
         else:

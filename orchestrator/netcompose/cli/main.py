@@ -29,6 +29,7 @@ COMMANDS = {
     "inspect": "show everything that is live of containers, networks and links",
     "graph": "draw the topology (mermaid or dot)",
     "hosts": "what each host is, can do and lacks",
+    "convert": "write a topology from a Compose file or a containerlab file",
     "schema": "print the JSON Schema of the topology language or of the plan",
 }
 

@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plan and apply; nothing is printed of a file that the live state agrees with but one line."""
     common.output_of(args, "text")
-    with common.locked_plan(args, "up") as (executor, made):
+    with common.locked_plan(args, "up") as (executor, first):
+        common.refuse_problems(first.plan)
+        made = common.bring_images(executor, first)
         plan = made.plan
         common.print_plan(plan, args, full=args.full)
         common.refuse_problems(plan)

@@ -12,6 +12,7 @@ from netcompose.compiler import (
     firewall,
     forwarding,
     hostchecks,
+    images,
     links,
     names,
     parentchecks,
@@ -305,12 +306,17 @@ class _Compilation:
             files = containers.files(topology, name, resolution.hosts(name), resolution.resolv_conf(name, facts))
             for file in files:
                 self._add(host, file)
-        if container.exec or container.command:
+        if container.image or container.exec or container.command:
             after = [interface.id for interface in self.interfaces[owner]] if owner else []
             after += [file.id for file in files]
             if owner and dns.PROCESS_ID in self.resources[host]:
                 after.append(dns.PROCESS_ID)
-            for resource in containers.programs(topology, container, owner, after):
+            made = containers.programs(topology, container, owner, after)
+            if container.image:
+                made = images.resources(self.topology, container, owner, self.live.get(host), files=files, after=after)
+                if images.is_wired(container):
+                    self._add(host, images.gatekeeper())
+            for resource in made:
                 self._add(host, resource)
 
     def _outside(self) -> None:
@@ -348,6 +354,7 @@ class _Compilation:
     def _check_hosts(self) -> None:
         topology = self.topology
         self.problems += hostchecks.crowded_bridges(topology)
+        self.problems += images.problems(topology, self.live)
         for host in topology.hosts:
             if host in self.live:
                 facts = self.live[host].facts

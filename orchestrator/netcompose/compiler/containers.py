@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from netcompose.compiler import names
+from netcompose.compiler.images import is_wired
 from netcompose.resources import Exec, File, Namespace, Process, Resource
+from netcompose.resources.container_engine import container_id
 from netcompose.resources.names import netns_name
 from netcompose.topology.model import Container, Topology
 from netcompose.topology.source import Problem
@@ -38,6 +40,8 @@ def sysctl_problems(topology: Topology, owners: Mapping[str, str]) -> Iterator[P
         owner = owners[container.name]
         for key in container.sysctls:
             path = (*container.path, "sysctls", key)
+            if container.image and not key.startswith("net."):
+                continue
             if owner != container.name:
                 whose = f"container {owner!r}" if owner else "the host"
                 message = f"{key} cannot be set here: container {container.name!r} has the network stack of {whose}"
@@ -55,8 +59,16 @@ def namespace(topology: str, container: Container, owner: str) -> Namespace:
         container=container.name,
         netns=netns_name(topology, container.name),
         joins="" if owner == container.name else owner,
-        sysctls=dict(sorted(container.sysctls.items())) if owner == container.name else {},
+        of=container_id(container.name) if is_wired(container) else "",
+        sysctls=_of_network(container) if owner == container.name else {},
     )
+
+
+def _of_network(container: Container) -> dict[str, str]:
+    """The sysctls that belong to a network stack: others of a container with an image are the engine's to set."""
+    return {
+        key: value for key, value in sorted(container.sysctls.items()) if key.startswith("net.") or not container.image
+    }
 
 
 def files(topology: str, container: str, hosts: str, resolv_conf: str) -> tuple[File, File]:

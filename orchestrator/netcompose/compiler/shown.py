@@ -57,7 +57,7 @@ def container_view(topology: str, container: Container, owner: str, interfaces: 
         networks={item.network: texts for item, texts in own if item.network},
         interfaces={item.name: texts for item, texts in own},
         ports=container.ports,
-        has_process=bool(container.command),
+        has_process=bool(container.command or container.image),
     )
 
 

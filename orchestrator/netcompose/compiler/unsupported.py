@@ -27,8 +27,8 @@ def problems(topology: Topology) -> list[Problem]:
 
 def _hosts(topology: Topology) -> Iterator[Finding]:
     for host in topology.hosts.values():
-        if host.runtime:
-            yield (*host.path, "runtime"), "'runtime' of a host", "leave it out: containers are namespaces"
+        if host.runtime == "namespace":
+            yield (*host.path, "runtime"), "runtime: namespace of a host", "leave 'image' out of its containers instead"
         if host.address:
             continue
         for item in fields(Host):
@@ -83,16 +83,29 @@ def _containers(topology: Topology) -> Iterator[Finding]:
     for container in topology.containers.values():
         path = container.path
         if container.image:
-            hint = "leave it out: a container without an image is a namespace that runs programs of the host"
-            yield (*path, "image"), "'image'", hint
-        for key in container.engine:
-            yield (*path, key), f"{key!r} of a container", "leave it out"
+            yield from _of_an_image(topology, container)
         for key in container.sysctls:
             if _of_one_interface(key):
                 hint = "set it for all or default, or with exec: [[sysctl, -w, ...]]"
                 yield (*path, "sysctls", key), f"the sysctl of one interface, {key},", hint
         if container.network_mode == "host":
             yield from _files_of_host_mode(container)
+
+
+def _of_an_image(topology: Topology, container: Container) -> Iterator[Finding]:
+    path = container.path
+    if container.engine.get("pull_policy") == "build":
+        yield (*path, "pull_policy"), "pull_policy: build", "build the image before: docker build"
+    for other in container.engine.get("depends_on", {}):  # type: ignore[attr-defined]
+        if other in topology.containers and topology.containers[other].host != container.host:
+            yield (*path, "depends_on"), f"'depends_on' with {other!r}, which is on another host,", "leave it out"
+    joined = topology.containers.get(container.joins)
+    if joined is not None and (not joined.image or joined.network_mode == "host"):
+        hint = "give both an image, or let the one without an image join the other"
+        yield (*path, "network_mode"), f"network_mode: container:{joined.name} of a container with an image", hint
+    check = container.engine.get("healthcheck")
+    if isinstance(check, dict) and "start_interval" in check:
+        yield (*path, "healthcheck", "start_interval"), "'start_interval' of a healthcheck", "leave it out"
 
 
 def _of_one_interface(key: str) -> bool:

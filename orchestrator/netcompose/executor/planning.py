@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from netcompose.compiler.compile import compile_topology
+from netcompose.compiler.images import images_by_host
 from netcompose.compiler.parents import parents_by_host
 from netcompose.errors import TopologyError
+from netcompose.executor.images import find
 from netcompose.planner.planner import make_plan
 
 if TYPE_CHECKING:
     from netcompose.compiler.desired import Desired
+    from netcompose.executor.images import Wanted
     from netcompose.executor.run import Executor
     from netcompose.planner.plan import Plan
     from netcompose.resources import Observation
@@ -27,18 +30,24 @@ class Planned:
     live: Mapping[str, Observation]
     desired: Desired
     plan: Plan
+    coming: tuple[Wanted, ...] = ()
 
 
-def make(executor: Executor, topology: Topology) -> Planned:
-    """Observe, compile and plan. Raises ``TopologyError`` for what compiler and hosts find wrong with the file."""
-    live = executor.observe(topology.name, parents_by_host(topology))
+def make(executor: Executor, topology: Topology, *, pulled: bool = False) -> Planned:
+    """Observe, compile and plan. Raises ``TopologyError`` for what compiler and hosts find wrong with the file.
+
+    ``coming`` are images that a run has to bring first, with a plan made anew behind; ``pulled`` is for that one.
+    """
+    seen = executor.observe(topology.name, parents_by_host(topology), images_by_host(topology))
+    images = find(executor, topology, seen, pulled=pulled)
+    live = images.live
     desired = compile_topology(topology, live)
     contested = {host: inodes for host, inodes in desired.contested.items() if inodes}
     if contested:
         # Compiled once more, for messages that name who has the ports.
         live = _named(live, executor.owners(contested))
         desired = compile_topology(topology, live)
-    problems = list(desired.problems)
+    problems = [*desired.problems, *images.problems]
     if desired.needs:
         from netcompose.compiler.hostchecks import unmet
 
@@ -47,7 +56,8 @@ def make(executor: Executor, topology: Topology) -> Planned:
     if problems:
         raise TopologyError(problems)
     wanted = {host: desired.resources.get(host, {}) for host in live}
-    return Planned(topology, live, desired, make_plan(topology.name, wanted, live, desired.moved))
+    plan = make_plan(topology.name, wanted, live, desired.moved)
+    return Planned(topology, live, desired, plan, images.wanted)
 
 
 def _named(live: Mapping[str, Observation], owners: Mapping[str, Mapping[int, str]]) -> dict[str, Observation]:

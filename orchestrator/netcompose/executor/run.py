@@ -38,10 +38,25 @@ class Executor:
         self._connections = dict(sorted(connections.items()))
         self._reconnect = reconnect
 
-    def observe(self, topology: str, parents: Mapping[str, Sequence[str]] | None = None) -> dict[str, Observation]:
-        """Every host as it is; ``parents`` are, by host, the interfaces whose facts are wanted."""
-        wanted = parents or {}
-        return self._everywhere(lambda host, connection: connection.observe(topology, wanted.get(host, ())))
+    def observe(
+        self,
+        topology: str,
+        parents: Mapping[str, Sequence[str]] | None = None,
+        images: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Observation]:
+        """Every host as it is; ``parents`` and ``images`` are, by host, those whose facts are wanted."""
+        wanted, run = parents or {}, images or {}
+        return self._everywhere(
+            lambda host, connection: connection.observe(topology, wanted.get(host, ()), run.get(host, ()))
+        )
+
+    def connection(self, host: str) -> Connection:
+        """The connection to a host."""
+        return self._connections[host]
+
+    def each(self, hosts: Iterable[str], call: Callable[[str], Answer]) -> dict[str, Answer]:
+        """Call for some hosts by name, side by side."""
+        return self._everywhere(lambda host, connection: call(host), hosts)
 
     def owners(self, inodes: Mapping[str, Sequence[int]]) -> dict[str, dict[int, str]]:
         """By host, which processes have the sockets that were asked for."""

@@ -108,6 +108,6 @@ def not_as_before(changes: Sequence[Change], observation: Observation) -> list[s
     left = []
     for change in changes:
         found = observation.resources.get(change.before.id if change.before is not None else change.id)
-        if found != change.before:
+        if found != (change.before.restorable() if change.before is not None else None):
             left.append(change.address)
     return left

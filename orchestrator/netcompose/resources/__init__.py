@@ -17,9 +17,10 @@ from netcompose.resources.base import (
     to_data,
 )
 from netcompose.resources.container import Exec, File, Process
+from netcompose.resources.container_engine import Container, Start
 from netcompose.resources.docker_user import DockerUser
 from netcompose.resources.firewall import Firewall
-from netcompose.resources.host import ContainerState, ExecTarget, HostFacts, Listener, Observation
+from netcompose.resources.host import ContainerState, EngineFacts, ExecTarget, HostFacts, Listener, Observation
 from netcompose.resources.impairment import Impairment
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
@@ -45,6 +46,8 @@ KINDS: Mapping[str, type[Resource]] = {
         File,
         Exec,
         Process,
+        Container,
+        Start,
         Firewall,
         Sysctl,
         DockerUser,
@@ -76,9 +79,11 @@ __all__ = [
     "Attribute",
     "Bridge",
     "Child",
+    "Container",
     "ContainerState",
     "DockerUser",
     "End",
+    "EngineFacts",
     "Exec",
     "ExecTarget",
     "File",
@@ -99,6 +104,7 @@ __all__ = [
     "Resource",
     "Route",
     "Stacked",
+    "Start",
     "Sysctl",
     "Veth",
     "Vlan",

@@ -105,6 +105,10 @@ class Resource:
         """The containers that use this object, for saying whom a change disturbs."""
         return ()
 
+    def restorable(self) -> Resource:
+        """What a rollback brings back of it: itself, but for states that only happen and that nobody can make."""
+        return self
+
     def path_risk(self, interface: str, peer: str) -> str:
         """What a change of this can do (one of DISTURBANCES) to the connection of a controller with the address
         ``peer``, which comes in by an interface of the host."""

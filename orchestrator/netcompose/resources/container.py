@@ -37,7 +37,8 @@ class Exec(Resource):
     """``exec/web1``: the commands of ``exec:``, run in order inside the container once it is wired.
 
     They run again when the list changes or when the namespace was replaced. ``namespace`` is the container whose
-    network namespace they run in, empty for the host's; ``after`` are the ids of what has to be there first.
+    network namespace they run in, empty for the host's; ``engine`` the name that a container engine has for the
+    container, in which they run then; ``after`` are the ids of what has to be there first.
     """
 
     kind: ClassVar[str] = "exec"
@@ -46,6 +47,7 @@ class Exec(Resource):
     container: str = attribute(changes=REPLACE)
     commands: tuple[tuple[str, ...], ...] = attribute(changes=REPLACE, why="the commands are run again, from the first")
     namespace: str = attribute(changes=REPLACE, default="", why="the container has another namespace")
+    engine: str = attribute(changes=REPLACE, default="", why="they run in another kind of container")
     after: tuple[str, ...] = attribute(changes=OBSERVED, default=())
 
     def requires(self) -> tuple[Requirement, ...]:

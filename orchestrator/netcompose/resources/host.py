@@ -22,6 +22,23 @@ class Listener:
 
 
 @dataclass(frozen=True)
+class EngineFacts:
+    """The container engine of a host, when a topology asks for one: ``runtime`` is docker or podman, empty if there is
+    none, with the reason in ``lacks``. ``images`` are the ids of the images that were asked about, by reference as
+    written, empty for one that the engine does not have. ``machine`` is the host's (uname(2)), for which images are
+    made. From the controller come ``names``, what the engine calls images that come from files, by reference as
+    written, and ``coming``, the references of those that a run brings before anything else."""
+
+    runtime: str = ""
+    version: str = ""
+    lacks: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    coming: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """Facts of a host that the compiler and the commands need; read without side effects.
 
@@ -37,7 +54,7 @@ class HostFacts:
     ``interface_addresses`` are the host's own interfaces that are up, with their ``address/prefix`` strings, and
     ``mtus`` theirs; ``tunnels`` the VXLANs of others, as ``(VNI, UDP port)``. ``session`` tells of the connection that
     the agent was started over: ``peer`` and ``address`` are its two ends, and ``interface`` what it comes in by; empty
-    for none.
+    for none. ``engine`` is what is known of the container engine.
     """
 
     hostname: str = ""
@@ -64,6 +81,7 @@ class HostFacts:
     mtus: Mapping[str, int] = field(default_factory=dict)
     tunnels: tuple[tuple[int, int], ...] = ()
     session: Mapping[str, str] = field(default_factory=dict)
+    engine: EngineFacts = field(default_factory=EngineFacts)
     memory: int = 0
     load: float = 0.0
 
@@ -101,7 +119,8 @@ class ExecTarget:
     """Where and as what a command runs inside a container: what the controller knows of it.
 
     ``netns`` is the name under ``/run/netns`` and ``/etc/netns``, empty for the host's own. ``environment`` is
-    added to the defaults (``PATH``, ``HOME``, ``HOSTNAME``, ``TERM``); ``user`` is a name or ``uid[:gid]``.
+    added to the defaults (``PATH``, ``HOME``, ``HOSTNAME``, ``TERM``); ``user`` is a name or ``uid[:gid]``. ``engine``
+    is the name that a container engine has for it, empty for a native one; the engine knows the rest.
     """
 
     container: str
@@ -110,3 +129,4 @@ class ExecTarget:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = "/"
     user: str = ""
+    engine: str = ""

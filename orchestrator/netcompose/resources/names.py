@@ -21,6 +21,9 @@ PORTS_SERVICE = "@ports"
 PUBLISHER = "netcompose-publisher"
 #: Among what a live server reads: it was about to be told to read again.
 NOT_READ = "not read yet"
+#: The process that lets the programs of image containers run once they are wired, and its command's first word.
+GATE_SERVICE = "@gate"
+GATEKEEPER = "netcompose-gatekeeper"
 #: The name server's process.
 DNS_SERVICE = "@dns"
 

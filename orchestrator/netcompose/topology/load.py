@@ -9,7 +9,8 @@ from typing import Any
 from netcompose.errors import TopologyError, UsageError
 from netcompose.topology.model import Topology
 from netcompose.topology.source import Problem
-from netcompose.topology.yamltree import Document, SourceText, decode, read_file
+from netcompose.topology.sourcetext import SourceText, decode, read_file
+from netcompose.topology.yamltree import Document
 
 _LONGEST_NAME = 31
 _NOTHING: Mapping[str, str] = {}
@@ -106,6 +107,11 @@ def from_document(document: Document, *, name: str = "", otherwise: str = "topol
         value = inventory.merged(value, inventory.read(hosts_file))
     topology, problems = build(value, document.source, name or value.get("name", otherwise))
     problems += check_all(topology)
+    if any("env_file" in container.engine for container in topology.containers.values()):
+        from netcompose.topology import envfile
+
+        topology, unread = envfile.filled(topology)
+        problems += unread
     if problems:
         raise TopologyError(in_file_order(problems))
     return topology

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from netcompose.planner.plan import Change
@@ -25,8 +25,9 @@ class Connection(Protocol):
     def features(self, names: Sequence[str] = ()) -> dict[str, str]:
         """What the host's kernel and programs can do: feature -> empty, or why not; all, or those of ``names``."""
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
-        """The host as it is, as far as it concerns this topology, with the facts of these interfaces."""
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
+        """The host as it is, as far as it concerns this topology, with the facts of these interfaces and images (an
+        empty name among them: look at the engine in any case)."""
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:
         """Which processes have these sockets, in words."""
@@ -71,6 +72,22 @@ class Connection(Protocol):
         self, topology: str, container: str, tail: int | None = None, since: float = 0.0, timestamps: bool = False
     ) -> bytes:
         """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
+
+    def images(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of images that the host's engine has, by name; empty for those that it does not have."""
+
+    def unreachable_images(self, names: Sequence[str]) -> dict[str, str]:
+        """Why the host's engine cannot pull images, by name; empty for those that it can."""
+
+    def pull_image(self, name: str, progress: Progress | None = None) -> str:
+        """Have the host's engine pull an image; its id. ``progress`` counts bytes."""
+
+    def load_image(self, stream: Iterator[bytes]) -> str:
+        """Have the host's engine load an archive of images; what it says. What the stream raises ends it, and the
+        engine takes nothing."""
+
+    def tag_image(self, id: str, name: str) -> None:
+        """Give an image of the host's engine one more name."""
 
     def close(self) -> None:
         """End the connection; an unconfirmed run is rolled back, and the lock is given back."""

@@ -52,6 +52,6 @@ def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
 
 def logs(topology: str, container: str, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
     """The output of a container's command, in pieces."""
-    from netcompose.agent.runtimes import namespace
+    from netcompose.agent.runtimes import execution
 
-    return namespace.logs(topology, container, tail=tail, follow=follow, timestamps=timestamps)
+    return execution.logs(topology, container, tail=tail, follow=follow, timestamps=timestamps)

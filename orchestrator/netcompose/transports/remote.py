@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netcompose.agent.protocol import (
@@ -14,10 +14,11 @@ from netcompose.agent.protocol import (
     Stream,
     StreamEnded,
     bytes_from_data,
+    bytes_to_data,
     error_from_data,
     observation_from_data,
 )
-from netcompose.errors import HostUnreachable, ProtocolError
+from netcompose.errors import HostUnreachable, NetcomposeError, ProtocolError
 from netcompose.planner.plan import Change
 from netcompose.planner.serialise import change_to_data
 from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
@@ -28,6 +29,8 @@ from netcompose.transports.base import Progress
 START_TIMEOUT = 20.0
 ANSWER_TIMEOUT = 60.0
 APPLY_TIMEOUT = 600.0
+#: Most bytes of an image in one request.
+PIECE = 1 << 20
 #: Seconds in which a word to stop has to be off.
 CANCEL_TIMEOUT = 5.0
 #: Seconds that somebody may sit at an attached command; poll(2) takes no more than 24 days.
@@ -131,9 +134,10 @@ class RemoteAgent:
         """What the host can do: feature -> empty, or why not; all, or those of ``names``."""
         return dict(self._call("features", {"names": list(names)} if names else {}))
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
-        """The host as it is, as far as it concerns this topology, with the facts of these interfaces."""
-        data = self._call("observe", {"topology": topology, **({"parents": list(parents)} if parents else {})})
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
+        """The host as it is, as far as it concerns this topology, with the facts of these interfaces and images."""
+        asked = {"parents": list(parents), "images": list(images)}
+        data = self._call("observe", {"topology": topology, **{key: names for key, names in asked.items() if names}})
         try:
             return observation_from_data(data)
         except ValueError as error:
@@ -246,6 +250,38 @@ class RemoteAgent:
         """What a container's command has printed, from ``since`` (seconds since the epoch) on."""
         params = {"topology": topology, "container": container, "tail": tail, "since": since, "timestamps": timestamps}
         return bytes_from_data(self._call("logs", params))
+
+    def images(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of images that the host's engine has, by name."""
+        return dict(self._call("images", {"names": list(names)}))
+
+    def unreachable_images(self, names: Sequence[str]) -> dict[str, str]:
+        """Why the host's engine cannot pull images, by name."""
+        return dict(self._call("unreachable_images", {"names": list(names)}, timeout=APPLY_TIMEOUT))
+
+    def pull_image(self, name: str, progress: Progress | None = None) -> str:
+        """Have the host's engine pull an image; its id."""
+        return str(self._call("pull_image", {"name": name}, progress, APPLY_TIMEOUT))
+
+    def load_image(self, stream: Iterator[bytes]) -> str:
+        """Have the host's engine load an archive, sent in pieces."""
+        started = False
+        try:
+            for piece in stream:
+                for at in range(0, len(piece), PIECE):
+                    data = bytes_to_data(piece[at : at + PIECE])
+                    self._call("load_image", {"first": not started, "data": data}, timeout=APPLY_TIMEOUT)
+                    started = True
+        except BaseException:
+            if started and self._open:
+                with contextlib.suppress(NetcomposeError):
+                    self._call("load_image", {"abort": True})
+            raise
+        return str(self._call("load_image", {"end": True}, timeout=APPLY_TIMEOUT))
+
+    def tag_image(self, id: str, name: str) -> None:
+        """Give an image of the host's engine one more name."""
+        self._call("tag_image", {"id": id, "name": name})
 
     def close(self) -> None:
         """End the connection; the agent rolls an unconfirmed run back and gives its lock back."""

@@ -173,8 +173,17 @@ def test_views_tell_addresses_ports_and_where():
 
 
 UNSUPPORTED = [
-    ([container("w", network_mode="none", image="nginx")], ("containers", "w", "image")),
-    ([container("w", network_mode="none", engine={"volumes": []})], ("containers", "w", "volumes")),
+    (
+        [container("w", network_mode="none", image="a", engine={"pull_policy": "build"})],
+        ("containers", "w", "pull_policy"),
+    ),
+    (
+        [
+            container("v", network_mode="none"),
+            container("w", network_mode="container", joins="v", image="a"),
+        ],
+        ("containers", "w", "network_mode"),
+    ),
     ([container("w", network_mode="host", dns=("192.0.2.1",))], ("containers", "w", "dns")),
     ([container("w", network_mode="host", extra_hosts=(("a", "192.0.2.1"),))], ("containers", "w", "extra_hosts")),
     ([network("m", "10.0.0.0/24", driver="ovs")], ("networks", "m", "driver")),
@@ -196,7 +205,7 @@ def test_what_this_version_does_not_do_is_said_with_its_place_and_a_hint(things,
 @pytest.mark.parametrize(
     ("hosts", "path"),
     [
-        ({"s": Host("s", ("hosts", "s"), address="192.0.2.1", runtime="docker")}, ("hosts", "s", "runtime")),
+        ({"s": Host("s", ("hosts", "s"), address="192.0.2.1", runtime="namespace")}, ("hosts", "s", "runtime")),
         ({"local": Host("local", ("hosts", "local"), become="sudo")}, ("hosts", "local", "become")),
     ],
 )
@@ -214,17 +223,16 @@ def test_problems_are_in_file_order():
 
     world = topology(
         network("m", external=True, encrypted=True),
-        container("w", network_mode="none", image="x", engine={"init": True}),
+        container("w", network_mode="none", image="x", engine={"pull_policy": "build"}),
     )
     lines = {
         ("networks", "m", "encrypted"): 9,
         ("networks", "m", "external"): 2,
-        ("containers", "w", "image"): 4,
-        ("containers", "w", "init"): 3,
+        ("containers", "w", "pull_policy"): 3,
     }
     source = Source("t.yaml", lambda path, key: Position("t.yaml", lines[path], 1))
     object.__setattr__(world, "source", source)
-    assert [p.position.line for p in compile_topology(world, {}).problems] == [2, 3, 4, 9]
+    assert [p.position.line for p in compile_topology(world, {}).problems] == [2, 3, 9]
 
 
 def taken(subnet, route, **keys):

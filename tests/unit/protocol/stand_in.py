@@ -64,7 +64,7 @@ class StandIn:
     def hello(self):
         return {"version": "x", "pid": os.getpid()}
 
-    def observe(self, topology, parents=()):
+    def observe(self, topology, parents=(), images=()):
         resources = {item.id: item for item in (BRIDGE, VETH, PROCESS)}
         facts = HostFacts(hostname="h", routes=(("10.0.0.0/8", "eth0"),), features={"nft": "missing"}, load=0.5)
         return Observation(resources, {"netdev:/br0": "somebody's"}, facts)

@@ -21,6 +21,7 @@ _OWN = "/proc/thread-self/ns/net"
 #: File system type of namespace files (statfs(2)), by which a plain file is told from a pinned namespace.
 HOST = ""
 _FORWARD = "net.ipv4.ip_forward"
+_NO_IPV6 = "net.ipv6.conf.all.disable_ipv6"
 
 
 class Namespaces:
@@ -118,6 +119,27 @@ class Namespaces:
         if self._forward < 0:
             self._forward = sysctl.opened(_FORWARD)
         return os.pread(self._forward, 2, 0)[:1] != b"0"
+
+    def adopt(self, name: str, pid: int, alias: str) -> None:
+        """Pin the namespace of a process under a name, marked and set as one of our own making.
+
+        Engines leave the host's forwarding and no IPv6 in the namespaces that they make.
+        """
+        self.delete(name)
+        source = "/proc/{}/ns/net".format(pid)
+        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with self.returning():
+                syscalls.setns(fd, syscalls.CLONE_NEWNET)
+                socket = Socket()
+                sysctl.write(_FORWARD, "0")
+                with contextlib.suppress(OSError):
+                    sysctl.write(_NO_IPV6, "0")
+                socket.request(rtnl.change_link(rtnl.link_attributes(alias=alias), index=1, up=True))
+        finally:
+            os.close(fd)
+        self._pin(source, name)
+        self._sockets[name] = socket
 
     def bind(self, name: str, other: str) -> None:
         """Give the namespace ``other`` a second name."""

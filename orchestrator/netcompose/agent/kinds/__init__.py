@@ -9,6 +9,7 @@ from typing import Mapping
 
 from netcompose.agent.kinds.base import Kind
 from netcompose.agent.kinds.bridge import BridgeKind
+from netcompose.agent.kinds.container import ContainerKind, StartKind
 from netcompose.agent.kinds.docker_user import DockerUserKind
 from netcompose.agent.kinds.exec import ExecKind
 from netcompose.agent.kinds.file import FileKind
@@ -39,6 +40,8 @@ KINDS: Mapping[str, Kind] = {
         FileKind(),
         ExecKind(),
         ProcessKind(),
+        ContainerKind(),
+        StartKind(),
         FirewallKind(),
         SysctlKind(),
         PromiscuityKind(),

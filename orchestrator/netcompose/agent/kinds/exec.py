@@ -33,7 +33,11 @@ class ExecKind:
             if snapshot.namespaces.inode(netns) != record["inode"]:
                 commands = ()
             found["exec/" + container] = Exec(
-                id="exec/" + container, container=container, commands=commands, namespace=namespace
+                id="exec/" + container,
+                container=container,
+                commands=commands,
+                namespace=namespace,
+                engine=record.get("engine", ""),
             )
 
     def create(self, context: Context, resource: Exec) -> Iterator[Operation]:
@@ -43,7 +47,8 @@ class ExecKind:
     @staticmethod
     def _run(context: Context, resource: Exec) -> None:
         netns = context.netns(resource.namespace)
-        target = ExecTarget(netns=netns, container=resource.container, hostname=resource.container)
+        container = resource.container
+        target = ExecTarget(netns=netns, container=container, hostname=container, engine=resource.engine)
         for command in resource.commands:
             status, _, error = execution.run_captured(context.topology, target, command, timeout=DEADLINE)
             if status != 0:
@@ -57,6 +62,7 @@ class ExecKind:
         record = {
             "commands": resource.commands,
             "namespace": resource.namespace,
+            "engine": resource.engine,
             "inode": context.namespaces.inode(netns),
         }
         rundir.write_json(_record(context.topology, resource.container), record)

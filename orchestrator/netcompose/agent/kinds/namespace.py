@@ -12,6 +12,7 @@ from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
 from netcompose.resources import Namespace, Resource
+from netcompose.resources.container_engine import STARTED
 from netcompose.resources.names import mark, netns_name
 
 
@@ -28,10 +29,12 @@ class NamespaceKind:
         for container, stack in snapshot.stacks.items():
             if container:
                 loopback = next(link for link in stack.links if link.ifindex == 1)
+                netns = netns_name(snapshot.topology, container)
                 found["namespace/" + container] = Namespace(
                     id="namespace/" + container,
                     container=container,
-                    netns=netns_name(snapshot.topology, container),
+                    netns=netns,
+                    of=_of(snapshot, container, netns) if snapshot.has_engine else "",
                     loopback_up=loopback.up,
                     sysctls=snapshot.sysctls(container, recorded.get(container, {})),
                 )
@@ -64,7 +67,12 @@ class NamespaceKind:
         context.need_netns_directory()
         # Before the name: if we are killed between name and namespace, this says that the name is ours.
         context.remember_container(resource.container)
-        if resource.joins:
+        if resource.of:
+            context.namespaces.adopt(
+                resource.netns, context.engine.pid(resource.netns), mark(context.topology, resource.id)
+            )
+            context.fresh_stack(resource.container)
+        elif resource.joins:
             context.namespaces.bind(resource.netns, context.netns(resource.joins))
         else:
             context.namespaces.create(resource.netns, mark(context.topology, resource.id))
@@ -82,8 +90,17 @@ class NamespaceKind:
             yield Call(lambda: _set(context, desired, changed, dropped))
 
     def delete(self, context: Context, resource: Namespace) -> Iterator[Operation]:
-        """Unpin it and forget what was noted of it."""
+        """Unpin it and forget what was noted of it. The kernel ends it in its own time, so where another takes its
+        name, the interfaces in it go first: the other ends of cables have names that are wanted at once."""
+        if resource.of and "netns:" + resource.netns in context.taking:
+            yield Call(lambda: self._empty(context, resource))
         yield Call(lambda: self._delete(context, resource))
+
+    @staticmethod
+    def _empty(context: Context, resource: Namespace) -> None:
+        stack = context.snapshot.stacks.get(resource.container)
+        names = [link.name for link in stack.links if link.ifindex != 1] if stack is not None else []
+        context.namespaces.socket(resource.netns).send([rtnl.delete_link(name) for name in names])
 
     @staticmethod
     def _delete(context: Context, resource: Namespace) -> None:
@@ -91,6 +108,18 @@ class NamespaceKind:
         # its folder below /etc/netns.
         context.namespaces.delete(resource.netns)
         rundir.remove(_record(context.topology, resource.container))
+
+
+def _of(snapshot: Snapshot, container: str, netns: str) -> str:
+    """The engine's container whose namespace it is; with a word more if that one has another by now."""
+    live = snapshot.engine.own.get(container) if snapshot.engine is not None else None
+    if live is None or live.resource.network:
+        return ""
+    other = live.netns != 0 and live.netns != snapshot.namespaces.inode(netns)
+    # One that has to be started will have another.
+    if other or live.resource.state != STARTED:
+        return live.resource.id + " before its last start"
+    return live.resource.id
 
 
 def _record(topology: str, container: str) -> str:

@@ -36,6 +36,11 @@ def attach(
     ``terminal`` has ``rows``, ``columns`` and ``term`` ($TERM), None for pipes. A peer that goes ends the command: it
     is hung up on, then killed. Raises what :func:`execution.run_captured` does when the command cannot run.
     """
+    if target.engine:
+        from netcompose.agent.runtimes import engineexec
+
+        with engineexec.engine() as engine:
+            return engineexec.converse(engine, target, argv, terminal, peer)
     command = _Command(topology, target, argv, terminal)
     try:
         peer.say(0, b"")

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence
 
 from netcompose.agent.rundir import container_dir
-from netcompose.agent.runtimes import records
+from netcompose.agent.runtimes import gate, records
 from netcompose.agent.runtimes.helper import Helper, command_of, explain
 from netcompose.errors import NetcomposeError
 from netcompose.resources import ExecTarget
@@ -30,6 +30,11 @@ def run_captured(
     A command that a signal ended has 128 plus its number, as in a shell. Raises ``HostLacks`` and the like when it
     cannot run at all, and ``NetcomposeError`` when it takes longer than ``timeout`` seconds; it is killed then.
     """
+    if target.engine:
+        from netcompose.agent.runtimes import engineexec
+
+        with engineexec.engine() as engine:
+            return engineexec.run_captured(engine, target, argv, timeout)
     import subprocess
 
     helper, command = spawn(
@@ -65,6 +70,11 @@ def run_captured(
 
 def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
     """Run a command on the caller's own stdin, stdout and stderr, a terminal or not; its exit status as above."""
+    if target.engine:
+        from netcompose.agent.runtimes import engineexec
+
+        with engineexec.engine() as engine, _keys_ignored():
+            return engineexec.attach(engine, target, argv)
     helper, command = spawn(topology, target, argv)
     with _keys_ignored():
         failure = helper.failure()
@@ -72,6 +82,26 @@ def attach(topology: str, target: ExecTarget, argv: Sequence[str]) -> int:
     if failure is not None:
         raise explain(target.container, command, failure)
     return status
+
+
+def logs(
+    topology: str,
+    container: str,
+    *,
+    tail: Optional[int] = None,
+    follow: bool = False,
+    since: float = 0.0,
+    timestamps: bool = False,
+) -> Iterator[bytes]:
+    """The output of a container's command, whoever runs it; see :func:`namespace.logs`."""
+    if not container.startswith("@") and gate.used(topology):
+        from netcompose.agent.runtimes import engineshow
+
+        if engineshow.has(topology, container):
+            return engineshow.logs(topology, container, tail=tail, since=since, timestamps=timestamps, follow=follow)
+    from netcompose.agent.runtimes import namespace
+
+    return namespace.logs(topology, container, tail=tail, follow=follow, since=since, timestamps=timestamps)
 
 
 def spawn(

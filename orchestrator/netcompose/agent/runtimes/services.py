@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 import time
 from typing import Any, Optional, Sequence
@@ -11,8 +12,8 @@ from typing import Any, Optional, Sequence
 from netcompose.agent import nameserver, rundir
 from netcompose.agent.runtimes import output, records
 from netcompose.errors import HostLacks, KernelRefused, NetcomposeError
-from netcompose.resources import Process
-from netcompose.resources.names import DNS_SERVICE, PUBLISHER
+from netcompose.resources import Process, resource_to_data
+from netcompose.resources.names import DNS_SERVICE, GATEKEEPER, PUBLISHER
 
 _MODULES = ("netcompose.agent.runtimes.publisher", "netcompose.agent.runtimes.relay")
 _MAIN = "import sys\nfrom netcompose.agent.runtimes.publisher import main\nsys.exit(main(sys.argv[1:]))\n"
@@ -20,6 +21,17 @@ _FILE = "publisher.pyz"
 _PORTS, _READY = "ports", "ready"
 #: Seconds within which the publisher has to hold its ports.
 _DEADLINE = 10.0
+
+
+def started_apart(topology: str, process: Process, directory: str) -> bool:
+    """Start a service that is a process of the host instead of one in namespaces of its own; False for others."""
+    if process.command[:1] != (GATEKEEPER,):
+        return False
+    from netcompose.agent.runtimes import gatekeeper
+
+    record = {"process": resource_to_data(process), "stop_signal": int(signal.SIGTERM), "netns": []}
+    gatekeeper.start(topology, process, directory, record)
+    return True
 
 
 def command(process: Process, directory: str) -> Sequence[str]:

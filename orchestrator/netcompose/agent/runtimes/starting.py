@@ -55,7 +55,8 @@ class _Starts:
         forget(topology, [process.container for process in processes])
         for index, process in enumerate(processes):
             try:
-                wanted.append((index, _specification(topology, process)))
+                if not services.started_apart(topology, process, container_dir(topology, process.container)):
+                    wanted.append((index, _specification(topology, process)))
             except NetcomposeError as error:
                 self._failures[index] = error
         self._waiting = [wanted[first : first + _PER_HELPER] for first in range(0, len(wanted), _PER_HELPER)]

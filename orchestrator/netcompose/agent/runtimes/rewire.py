@@ -1,0 +1,67 @@
+"""Wire containers again whose engine has started them anew, in a namespace of which nobody knew."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Sequence
+
+from netcompose.agent.agent import Agent
+from netcompose.agent.kernel import linkdump, rtnl
+from netcompose.agent.kernel.namespaces import Namespaces
+from netcompose.errors import KernelRefused
+from netcompose.planner.planner import make_plan
+from netcompose.resources import Namespace, Resource
+from netcompose.resources.container_engine import container_id
+from netcompose.resources.names import mark, netns_name
+
+_HOST = "local"
+
+
+def rewire(topology: str, containers: Sequence[tuple[str, int]]) -> None:
+    """Containers, each with its first process, which waits at the gate.
+
+    What was there before is read first, from the namespaces that the containers had; then their interfaces are moved,
+    and a plan brings back what they lost. Raises ``Locked`` while a run is on, and why it is not as it was.
+    """
+    agent = Agent(_HOST)
+    try:
+        agent.lock(topology, "netcompose's gatekeeper of {}".format(topology))
+        wanted = {id: item for id, item in agent.observe(topology).resources.items() if not item.half_made}
+        for container, pid in containers:
+            id = "namespace/" + container
+            known = wanted.get(id)
+            if isinstance(known, Namespace):
+                wanted[id] = replace(known, of=container_id(container))
+            _move(agent.namespaces, topology, container, pid)
+        _restore(agent, topology, wanted)
+        agent.confirm()
+    finally:
+        agent.unlock()
+        agent.close()
+
+
+def _move(namespaces: Namespaces, topology: str, container: str, pid: int) -> None:
+    """Move the container's interfaces to the namespace that it is in now, and give that one its name."""
+    name = netns_name(topology, container)
+    if namespaces.inode(name):
+        socket = namespaces.socket(name)
+        target = os.open("/proc/{}/ns/net".format(pid), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for link in linkdump.links(socket):
+                if link.ifindex != 1:
+                    socket.request(rtnl.change_link(rtnl.link_attributes(netns_fd=target), index=link.ifindex))
+        finally:
+            os.close(target)
+    namespaces.adopt(name, pid, mark(topology, "namespace/" + container))
+
+
+def _restore(agent: Agent, topology: str, wanted: dict[str, Resource]) -> None:
+    for _ in range(2):
+        live = agent.observe(topology)
+        changes = make_plan(topology, {_HOST: wanted}, {_HOST: live}).changes
+        changes = tuple(change for change in changes if not change.id.startswith("start/"))
+        if not changes:
+            return
+        agent.apply(topology, changes)
+    raise KernelRefused("{} is not as it was: {}".format(changes[0].address, changes[0].reason))

@@ -1,0 +1,244 @@
+"""Containers from images: what the engine of their host runs, and when each program may start."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from netcompose.compiler import names
+from netcompose.resources import Container, Exec, File, Observation, Process, Resource, Start
+from netcompose.resources.container_engine import container_id, start_id
+from netcompose.resources.names import GATE_SERVICE, GATEKEEPER, netns_name
+from netcompose.topology.model import Container as Spec
+from netcompose.topology.model import Topology
+from netcompose.topology.source import Problem
+
+GATE_ID = f"process/{GATE_SERVICE}"
+
+
+def images_by_host(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """The images that containers of each host run, as written; hosts without any are left out."""
+    found: dict[str, dict[str, None]] = {}
+    for container in topology.containers.values():
+        if container.image:
+            found.setdefault(container.host, {})[container.image] = None
+    return {host: tuple(sorted(images)) for host, images in found.items()}
+
+
+#: The stronger one counts where containers of one host ask for the same image.
+_POLICIES = ("never", "missing", "always")
+
+
+def pull_policies(topology: Topology) -> dict[str, dict[str, str]]:
+    """By host, the policy of each image as written: the strongest that a container asks for."""
+    found: dict[str, dict[str, str]] = {}
+    for container in topology.containers.values():
+        if container.image:
+            policy = str(container.engine.get("pull_policy", "missing")).replace("if_not_present", "missing")
+            of_host = found.setdefault(container.host, {})
+            of_host[container.image] = max(policy, of_host.get(container.image, "never"), key=_POLICIES.index)
+    return found
+
+
+def gatekeeper() -> Process:
+    """The service that lets programs run once their containers are wired."""
+    return Process(id=GATE_ID, container=GATE_SERVICE, command=(GATEKEEPER,), restart="always")
+
+
+def is_wired(container: Spec) -> bool:
+    """Whether it has a network stack of its own, which the engine makes at each start."""
+    return bool(container.image) and container.network_mode in ("networks", "none")
+
+
+def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Problem]:
+    """What the hosts' engines lack, each with the line that asks for it."""
+    for container in topology.containers.values():
+        if not container.image or container.host not in live:
+            continue
+        path = (*container.path, "image")
+        engine = live[container.host].facts.engine
+        if engine.lacks:
+            message = f"host {container.host!r}: {engine.lacks}"
+            hint = (
+                "install docker.io there, or leave 'image' out: then it is a namespace that runs programs of the host"
+            )
+            yield topology.source.problem(message, path, hint=hint)
+        elif engine.runtime and not engine.images.get(container.image) and container.image not in engine.coming:
+            message = f"host {container.host!r}: {engine.runtime} has no image {container.image!r}"
+            yield topology.source.problem(
+                message, path, hint=f"fetch it there: {engine.runtime} pull {container.image}"
+            )
+
+
+def resources(
+    topology: Topology,
+    container: Spec,
+    owner: str,
+    live: Observation | None,
+    *,
+    files: Sequence[File],
+    after: Sequence[str],
+) -> Iterator[Resource]:
+    """The engine's container, the start of its program, and its commands; ``after`` are the ids of its interfaces and
+    of what else has to be there before its program runs."""
+    wired = is_wired(container)
+    waits = _dependencies(topology, container)
+    ready = (
+        *after,
+        *([names.namespace_id(container.name)] if owner else []),
+        *(_started(topology, other) for other in waits),
+    )
+    made = _container(topology, container, live, files, [GATE_ID] if wired else ready)
+    yield replace(made, ready=ready)
+    yield Start(
+        id=start_id(container.name),
+        container=container.name,
+        grace=container.stop_grace_period,
+        waits={other: condition for other, condition in waits.items() if condition != "service_started"},
+        after=ready,
+    )
+    if container.exec:
+        yield Exec(
+            id=f"exec/{container.name}",
+            container=container.name,
+            commands=container.exec,
+            namespace=owner,
+            engine=netns_name(topology.name, container.name),
+            after=(start_id(container.name),),
+        )
+
+
+def _container(
+    topology: Topology, container: Spec, live: Observation | None, files: Sequence[File], after: Sequence[str]
+) -> Container:
+    keys = container.engine
+    engine = live.facts.engine if live is not None else None
+    memory, cpus = _bytes(keys.get("mem_limit", 0)), float(str(keys.get("cpus", 0)))
+    joined = container.network_mode == "container"
+    return Container(
+        id=container_id(container.name),
+        container=container.name,
+        name=netns_name(topology.name, container.name),
+        image=engine.names.get(container.image, container.image) if engine is not None else container.image,
+        runtime=engine.runtime if engine is not None and engine.runtime else "docker",
+        network=f"container:{container.joins}" if joined else "host" if container.network_mode == "host" else "",
+        entrypoint=_words(keys.get("entrypoint", ())),
+        command=container.command,
+        environment=dict(sorted(container.environment.items())),
+        working_dir=container.working_dir,
+        user=container.user,
+        hostname="" if joined else container.hostname or container.name,
+        domainname=str(keys.get("domainname", "")),
+        mounts=tuple(_mount(topology, item) for item in _list(keys.get("volumes"))),
+        files={f"/etc/{os.path.basename(file.path)}": file.path for file in files},
+        tmpfs=_words(keys.get("tmpfs", ())),
+        cap_add=_words(keys.get("cap_add", ())),
+        cap_drop=_words(keys.get("cap_drop", ())),
+        privileged=bool(keys.get("privileged")),
+        devices=_words(keys.get("devices", ())),
+        sysctls={key: value for key, value in sorted(container.sysctls.items()) if not key.startswith("net.")},
+        ulimits=_ulimits(keys.get("ulimits")),
+        limits=tuple(name for name, value in (("cpus", cpus), ("memory", memory)) if value),
+        memory=memory,
+        cpus=cpus,
+        labels=_mapping(keys.get("labels")),
+        restart=container.restart,
+        stop_signal="" if container.stop_signal == "SIGTERM" else container.stop_signal,
+        stop_grace_period=container.stop_grace_period,
+        healthcheck=_healthcheck(_mapping(keys.get("healthcheck"))),
+        tty=bool(keys.get("tty")),
+        init=bool(keys.get("init")),
+        read_only=bool(keys.get("read_only")),
+        oci_runtime=str(keys.get("runtime", "")),
+        after=(*after, *(file.id for file in files)),
+    )
+
+
+def _dependencies(topology: Topology, container: Spec) -> dict[str, str]:
+    """``depends_on``: condition by container, those on another host left out."""
+    found = _mapping(container.engine.get("depends_on"))
+    return {name: condition for name, condition in found.items() if topology.containers[name].host == container.host}
+
+
+def _started(topology: Topology, name: str) -> str:
+    other = topology.containers[name]
+    if other.image:
+        return start_id(name)
+    return f"process/{name}" if other.command else names.namespace_id(name)
+
+
+def _mount(topology: Topology, item: Any) -> str:
+    """``TYPE:SOURCE:TARGET[:ro]``. A relative path is below the topology file's folder; a volume's name has the
+    topology's before it, as Compose has the project's."""
+    if isinstance(item, str):
+        parts = item.split(":")
+        if len(parts) == 1:
+            return f"volume::{item}"
+        source, target, options = parts[0], parts[1], parts[2].split(",") if len(parts) > 2 else []
+        kind = "bind" if source.startswith((".", "/", "~")) else "volume"
+        read_only = "ro" in options
+    else:
+        kind, source, target = item["type"], item.get("source", ""), item["target"]
+        read_only = bool(item.get("read_only"))
+    if kind == "bind":
+        folder = os.path.dirname(os.path.abspath(topology.source.file))
+        source = os.path.normpath(os.path.join(folder, os.path.expanduser(source)))
+    elif kind == "volume" and source:
+        source = f"{topology.name}_{source}"
+    return f"{kind}:{source}:{target}" + (":ro" if read_only else "")
+
+
+def _healthcheck(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The engine's keys; durations in nanoseconds, everything as JSON."""
+    from netcompose.topology.values import duration
+
+    if not spec:
+        return {}
+    if spec.get("disable"):
+        return {"Test": '["NONE"]'}
+    found = {}
+    test = spec.get("test")
+    if test is not None:
+        found["Test"] = json.dumps(["CMD-SHELL", test] if isinstance(test, str) else [str(word) for word in test])
+    for key, name in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod")):
+        if key in spec:
+            found[name] = str(round(duration(spec[key]) * 1e9))
+    if "retries" in spec:
+        found["Retries"] = str(int(spec["retries"]))
+    return found
+
+
+def _ulimits(spec: Any) -> dict[str, str]:
+    found = {}
+    for name, value in sorted(_mapping(spec).items()):
+        soft, hard = (value["soft"], value["hard"]) if isinstance(value, Mapping) else (value, value)
+        found[name] = f"{soft}:{hard}"
+    return found
+
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def _bytes(value: Any) -> int:
+    """Bytes of ``512m``, ``1.5gb`` or a number."""
+    if isinstance(value, int):
+        return value
+    text = str(value).lower()
+    text = text[:-1] if len(text) > 1 and text[-1] == "b" and text[-2] in "kmg" else text
+    unit = text[-1] if text[-1] in "bkmg" else ""
+    return int(float(text.removesuffix(unit)) * _UNITS[unit])
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(str(word) for word in value or ())
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
