@@ -105,9 +105,7 @@ def test_commands() -> None:
 
 
 def test_engine_keys_have_one_form() -> None:
-    text = (
-        "containers:\n  c: {image: i, depends_on: [d], labels: [a=b], tmpfs: /run, cpus: 0.5}\n  d: {}\n"
-    )
+    text = "containers:\n  c: {image: i, depends_on: [d], labels: [a=b], tmpfs: /run, cpus: 0.5}\n  d: {}\n"
     assert load_text(text).containers["c"].engine == {
         "depends_on": {"d": "service_started"},
         "labels": {"a": "b"},
