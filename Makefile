@@ -12,20 +12,22 @@ demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, p
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables nsenter:util-linux
 	@$(RUN) $(PY) examples/quickstart/demo.py
 
-test: $(VENV)/ready           ## lint, types, and everything but the virtual machines
+test: $(VENV)/ready           ## lint, types, and everything
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
 		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
-		iptables:iptables dockerd:docker.io docker-compose:docker-compose busybox:busybox-static
+		iptables:iptables dockerd:docker.io docker-compose:docker-compose qemu-system-x86_64:qemu-system-x86 \
+		busybox:busybox-static
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/vm tests
+	PYTHONPATH=tests/vm $(PY) -m virtual.booted
+	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal tests
 
-test-vm: $(VENV)/ready        ## the tests in virtual machines with a distribution's kernel
-	@tools/need ip:iproute2 tcpdump:tcpdump qemu-system-x86_64:qemu-system-x86 ssh:openssh-client
-	$(PY) tests/vm/virtual/image.py
-	$(RUN) $(PY) -m pytest -q tests/vm
+test-vm: $(VENV)/ready        ## the tests in virtual machines with a distribution's kernel alone
+	@tools/need ip:iproute2 tcpdump:tcpdump qemu-system-x86_64:qemu-system-x86 ssh:openssh-client setpriv:util-linux
+	PYTHONPATH=tests/vm $(PY) -m virtual.booted
+	$(RUN) $(PY) -m pytest -q -n 2 --dist worksteal tests/vm
 
 unit: $(VENV)/ready           ## the pure tests alone
 	$(PY) -m pytest -q tests/unit

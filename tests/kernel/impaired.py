@@ -49,7 +49,7 @@ def by_hand(shown: Example, container: str, words: str) -> None:
     run(shown.host, "tc", "-n", f"{shown.name}-{container}", "qdisc", *words.split())
 
 
-def rate(shown: Example, source: str, target: str, address: str, asked: float, tries: int = 3) -> float:
+def rate(shown: Example, source: str, target: str, address: str, asked: float, tries: int = 5) -> float:
     """Bits a second that arrive when a container sends twice as many as are asked for, headers included as the queue
     counts them: 1400 bytes of UDP are a frame of 1442. (TCP would measure its own patience with a queue, too.)
 
@@ -69,7 +69,7 @@ def rate(shown: Example, source: str, target: str, address: str, asked: float, t
 def round_trip(shown: Example, source: str, address: str, asked: float, count: int = 20) -> float:
     """The median time of a ping and its answer in milliseconds; of a few measurements the closest, as with a rate."""
     found: list[float] = []
-    while len(found) < 3 and not (found and abs(found[-1] - asked) < asked / 10):
+    while len(found) < 5 and not (found and abs(found[-1] - asked) < asked / 10):
         told = shown.inside(source, "ping", "-n", "-c", str(count), "-i", "0.05", "-W", "2", address)
         times = sorted(float(line.split("time=")[1].split()[0]) for line in told.splitlines() if "time=" in line)
         found.append(times[len(times) // 2])

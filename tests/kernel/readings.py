@@ -1,7 +1,7 @@
 """What foreign tools say of a throw-away host: everything that netcompose could leave behind or change, as data.
 
-Runs inside (``snapshot()`` and ``inventory()`` are called by a fork of forkserver.py): a reading is a dozen programs for
-each namespace, and starting them from the outside would take as long again.
+Runs inside, by a fork of forkserver.py or as a program: ``readings.py whole`` prints what ``whole()`` returns, as JSON. A
+reading is a dozen programs for each namespace, and starting them from the outside would take as long again.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from netcompose.agent.kernel import syscalls
@@ -29,6 +32,19 @@ def _inside(netns: str) -> Iterator[None]:
             yield
         finally:
             syscalls.setns(back.fileno(), syscalls.CLONE_NEWNET)
+
+
+def main() -> None:
+    """The reading that the first argument names, for the arguments after it."""
+    name, *argv = sys.argv[1:]
+    readings: dict[str, Callable[..., Any]] = {
+        "whole": whole,
+        "seen": seen,
+        "settle": settle,
+        "snapshot": snapshot,
+        "inventory": inventory,
+    }
+    print(json.dumps(readings[name](*argv)))
 
 
 def _tool(*argv: str, text: str | None = None) -> str:
@@ -203,3 +219,129 @@ def inventory() -> dict[str, dict[str, Any]]:
         if words[6:] and words[6].startswith(("sleep", "nc-")):
             found[f"process {' '.join(words[6:])}"] = {"pid": words[0], "started": words[1:6]}
     return found
+
+
+#: Counters and random numbers, most of the whole machine. Every setting below net. is compared.
+_VOLATILE = (
+    "fs.aio-nr",
+    "fs.dentry-state",
+    "fs.file-nr",
+    "fs.inode-",
+    "kernel.keys.",
+    "kernel.ns_last_pid",
+    "kernel.pty.nr",
+    "kernel.random.",
+    "kernel.spl.",
+    # Drawn by the kernel when the first server on the host asks for TCP Fast Open, as Unbound does.
+    "net.ipv4.tcp_fastopen_key",
+    "net.netfilter.nf_conntrack_count",
+    "vm.stat_refresh",
+)
+_WHOLE = "link\naddr\nroute show table all\nrule\n"
+
+
+def whole() -> str:
+    """The whole host but for the inside of its namespaces, as text."""
+    links, addresses, routes, rules = _tool("ip", "-d", "-j", "-batch", "-", text=_WHOLE).splitlines()
+    parts: dict[str, Iterable[str]] = {
+        "links": [json.dumps([_still(link) for link in json.loads(links)], indent=1)],
+        "addresses": [json.dumps([_still(link) for link in json.loads(addresses)], indent=1)],
+        "routes": map(json.dumps, json.loads(routes)),
+        "rules": [rules, _tool("ip", "-6", "rule")],
+        "nft": _tool("nft", "-s", "-j", "list", "ruleset").splitlines() if shutil.which("nft") else (),
+        "namespaces": _tool("ip", "netns", "list").splitlines(),
+        "files": _contents("/run", "/etc/netns", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"),
+        "mounts": (line for line in _tool("cat", "/proc/self/mountinfo").splitlines() if _MOUNT.match(line)),
+        "processes": sorted(line for line in _tool("ps", "-eo", "args=").splitlines() if not _OWN.match(line)),
+        "sysctls": (line for line in _output("sysctl", "-a").splitlines() if not line.startswith(_VOLATILE)),
+    }
+    return "\n".join(line for name, lines in parts.items() for line in (f"# {name}", *lines)) + "\n"
+
+
+_MOUNT = re.compile(r"[^ ]+ [^ ]+ [^ ]+ [^ ]+ /(run|etc)[/ ]")
+#: The tools of a reading, and the kernel's threads.
+_OWN = re.compile(r"ps -eo|\[.*\]$")
+
+
+def _output(*argv: str) -> str:
+    """What a tool prints, whatever it could not read."""
+    return subprocess.run(argv, capture_output=True, text=True).stdout
+
+
+def _still(item: Any) -> Any:
+    """Without a bridge's timers, which count down."""
+    if isinstance(item, dict):
+        return {key: _still(value) for key, value in item.items() if not key.endswith("_timer")}
+    return item
+
+
+def _contents(*roots: str) -> Iterator[str]:
+    """Every file with its kind, mode and owner, and what is in it."""
+    present = [root for root in roots if os.path.exists(root)]
+    for line in sorted(_tool("find", *present, "-printf", r"%p %y %m %u %g %l\n").splitlines()):
+        yield line
+        path, kind, *_ = line.split(" ")
+        if kind == "f" and not path.startswith("/run/netns/") and os.path.getsize(path) < 1000 << 10:
+            with open(path, errors="replace") as file:
+                yield from file.read().splitlines()
+
+
+def seen(topology: str) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """Every interface, routing table, namespace, process and container file: name -> state, and counters."""
+    prefix = f"{topology}-"
+    found: dict[str, tuple[Any, tuple[int, ...]]] = {}
+    for netns in ["", *_names()]:
+        place = netns.removeprefix(prefix) or "host"
+        with _inside(netns):
+            links = _json("ip", "-s", "-s", "-d", "-j", "addr")
+            routes = _json("ip", "-j", "route", "show", "table", "all")
+        for link in links:
+            rx, tx = link["stats64"]["rx"], link["stats64"]["tx"]
+            name = link.get("ifalias", "").split(":")[-1] if not netns else ""
+            state = {
+                **{key: link.get(key) for key in ("ifindex", "ifname", "address", "mtu", "flags", "master", "ifalias")},
+                "carrier_changes": tx.get("carrier_changes"),
+                "addresses": sorted(f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"]),
+            }
+            found[f"{place} {name or link['ifname']}"] = (state, (rx["packets"], tx["packets"]))
+        for family in ("-4", "-6"):
+            table = [json.dumps(route) for route in routes if _is_ipv6(route) == (family == "-6")]
+            found[f"{place} routes {family}"] = (sorted(table), ())
+        if netns:
+            found[f"{place} namespace"] = (os.stat(f"/run/netns/{netns}").st_ino, ())
+    if os.path.exists("/etc/netns"):
+        for line in _tool("find", "/etc/netns", "-type", "f", "-printf", "%P|%i %T@ %s\n").splitlines():
+            path, _, state = line.partition("|")
+            found[path.removeprefix(prefix).replace("/", " ")] = (state, ())
+    processes: dict[str, list[str]] = {}
+    for line in _tool("ps", "-eo", "comm:32=,pid=,lstart=,args=").splitlines():
+        # Not this reading itself; and a virtual machine has the kernel's own threads as well, in brackets.
+        if line.split()[1] != str(os.getpid()) and not line.startswith("ps ") and not line.endswith("]"):
+            processes.setdefault(line.split()[0], []).append(line)
+    found.update({f"process {name}": (lines, ()) for name, lines in processes.items()})
+    return found
+
+
+def _is_ipv6(route: dict[str, Any]) -> bool:
+    """Only IPv6 routes have a preference (RFC 4191)."""
+    return "pref" in route
+
+
+def settle() -> None:
+    """Wait for the kernel's own IPv6 link-local addresses, which come into use after a second."""
+    end = time.monotonic() + 10
+    for netns in ["", *_names()]:
+        with _inside(netns):
+            while _tentative():
+                assert time.monotonic() < end, f"addresses in {netns or 'the host'} do not come into use"
+                time.sleep(0.02)
+
+
+def _tentative() -> bool:
+    """IFA_F_TENTATIVE, the flag 0x40 (linux/if_addr.h); a line of the file has the address and four numbers."""
+    with open("/proc/thread-self/net/if_inet6") as file:
+        return any(int(line.split()[4], 16) & 0x40 for line in file)
+
+
+if __name__ == "__main__":
+    main()

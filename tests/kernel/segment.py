@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from support import run, until
+from support import run, settle, until
 
 from netcompose.transports.sandbox import Sandbox
 
@@ -18,6 +18,8 @@ PORT = "port1"
 _CABLES = f"""
 ip netns add lan
 ip link add eth1 type veth peer name {PORT} netns lan
+sysctl -q -w net.ipv6.conf.eth1.accept_dad=0
+ip netns exec lan sysctl -q -w net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.{PORT}.accept_dad=0
 ip -n lan link add switch address {ROUTER_MAC} type bridge mcast_snooping 0
 ip -n lan link set {PORT} master switch
 ip -n lan addr add 192.168.50.1/24 dev switch
@@ -31,12 +33,11 @@ ip link set eth1 up
 
 def plug(host: Sandbox) -> None:
     """Lay the cables and wait until everything has settled."""
-    for line in _CABLES.strip().splitlines():
-        run(host, *line.split())
+    run(host, "sh", "-ec", _CABLES)
     until(lambda: shown(host, "eth1")["operstate"] == "UP")
     for enter in ([], ["-n", "lan"]):
         until(lambda enter=enter: "fe80" in run(host, "ip", *enter, "-6", "addr"))
-        until(lambda enter=enter: not run(host, "ip", *enter, "-6", "addr", "show", "tentative").strip())
+    settle(host)
 
 
 def shown(host: Sandbox, name: str, netns: str = "") -> dict[str, Any]:

@@ -14,48 +14,12 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import forkserver
+import readings
 
 from netcompose.transports.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NETCOMPOSE = [sys.executable, "-m", "netcompose"]
-
-#: Counters and random numbers, most of the whole machine. Every setting below net. is compared.
-_VOLATILE = (
-    "fs.aio-nr",
-    "fs.dentry-state",
-    "fs.file-nr",
-    "fs.inode-",
-    "kernel.keys.",
-    "kernel.ns_last_pid",
-    "kernel.pty.nr",
-    "kernel.random.",
-    "kernel.spl.",
-    # Drawn by the kernel when the first server on the host asks for TCP Fast Open, as Unbound does.
-    "net.ipv4.tcp_fastopen_key",
-    "net.netfilter.nf_conntrack_count",
-    "vm.stat_refresh",
-)
-
-_SNAPSHOT = r"""
-echo '# links';      ip -d -j link
-echo '# addresses';  ip -j addr
-echo '# IPv4 routes'; ip -j -4 route show table all
-echo '# IPv6 routes'; ip -j -6 route show table all
-echo '# rules';      ip rule; ip -6 rule
-echo '# nft';        if command -v nft >/dev/null; then nft -s -j list ruleset; fi
-echo '# namespaces'; ip netns list
-echo '# files'
-for folder in /run /etc/netns; do
-    if [ -e $folder ]; then find $folder -printf '%p %y %m %u %g %l\n' | sort; fi
-    if [ -e $folder ]; then find $folder -type f ! -path '/run/netns/*' ! -name gate ! -name '*.pyz' -size -1000k | sort | while read -r file; do
-        echo "= $file"; cat "$file"; done; fi
-done
-for file in /etc/hosts /etc/hostname /etc/resolv.conf; do echo "= $file"; cat $file; done
-echo '# mounts';     grep -E '^[^ ]+ [^ ]+ [^ ]+ [^ ]+ /(run|etc)[/ ]' /proc/self/mountinfo
-echo '# processes';  ps -eo args= | grep -vE '^((sh -c|ps -eo|grep|sort) ?|\[.*\]$)' | sort
-echo '# sysctls';    sysctl -a 2>/dev/null
-"""
 
 
 def cli(
@@ -88,20 +52,22 @@ def run(host: Sandbox, *argv: str, status: int = 0) -> str:
 
 def snapshot(host: Sandbox) -> str:
     """Everything on the host that netcompose could leave behind or change, as text."""
-    lines = []
-    for line in run(host, "sh", "-c", _SNAPSHOT).splitlines():
-        if line.startswith("[{"):
-            lines.append(json.dumps([_still(item) for item in json.loads(line)], indent=1))
-        elif not line.startswith(_VOLATILE):
-            lines.append(line)
-    return "\n".join(lines) + "\n"
+    return str(_reading(host, "whole"))
 
 
-def _still(item: Any) -> Any:
-    """Without a bridge's timers, which count down."""
-    if isinstance(item, dict):
-        return {key: _still(value) for key, value in item.items() if not key.endswith("_timer")}
-    return item
+def settle(host: Sandbox) -> None:
+    """Wait until every IPv6 address on the host and in its named namespaces is in use."""
+    _reading(host, "settle")
+
+
+def _reading(host: Sandbox, name: str, *argv: str) -> Any:
+    """What foreign tools say inside (see readings.py)."""
+    if isinstance(host, Sandbox):
+        done = forkserver.run(host, "-c", "import readings; readings.main()", name, *argv)
+    else:
+        done = host.run([sys.executable, readings.__file__, name, *argv])
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def assert_same(host: Sandbox, before: str, seconds: float = 5.0) -> None:
@@ -143,45 +109,7 @@ def inventory(host: Sandbox, topology: str) -> Inventory:
     ``host interface/web1.eth0``. Its carrier changes are part of its state, so one that flapped is not as before.
     A process is named by what ps(1) calls its command.
     """
-    prefix = f"{topology}-"
-    found: dict[str, Seen] = {}
-    for netns in ["", *(item["name"] for item in _json(host, "ip", "-j", "netns"))]:
-        place = netns.removeprefix(prefix) or "host"
-        enter = ["-n", netns] if netns else []
-        links = _json(host, "ip", *enter, "-s", "-s", "-d", "-j", "link")
-        addresses = {item["ifindex"]: item["addr_info"] for item in _json(host, "ip", *enter, "-j", "addr")}
-        for link in links:
-            rx, tx = link["stats64"]["rx"], link["stats64"]["tx"]
-            name = link.get("ifalias", "").split(":")[-1] if not netns else ""
-            found[f"{place} {name or link['ifname']}"] = Seen(
-                {
-                    **{
-                        key: link.get(key)
-                        for key in ("ifindex", "ifname", "address", "mtu", "flags", "master", "ifalias")
-                    },
-                    "carrier_changes": tx.get("carrier_changes"),
-                    "addresses": sorted(f"{a['local']}/{a['prefixlen']}" for a in addresses[link["ifindex"]]),
-                },
-                (rx["packets"], tx["packets"]),
-            )
-        for family in ("-4", "-6"):
-            found[f"{place} routes {family}"] = Seen(
-                sorted(map(json.dumps, _json(host, "ip", *enter, family, "-j", "route", "show", "table", "all")))
-            )
-    for path in run(host, "sh", "-c", "ls -d /run/netns/* 2>/dev/null; true").split():
-        name = path.rpartition("/")[2].removeprefix(prefix)
-        found[f"{name} namespace"] = Seen(run(host, "stat", "-L", "-c", "%i", path))
-    script = "find /etc/netns -type f -printf '%P|%i %T@ %s\\n' 2>/dev/null; true"
-    for line in run(host, "sh", "-c", script).splitlines():
-        path, _, state = line.partition("|")
-        found[path.removeprefix(prefix).replace("/", " ")] = Seen(state)
-    processes: dict[str, list[str]] = {}
-    for line in run(host, "ps", "-eo", "comm:32=,pid=,lstart=,args=").splitlines():
-        # A virtual machine has the kernel's own threads as well, in brackets.
-        if not line.startswith("ps ") and not line.endswith("]"):
-            processes.setdefault(line.split()[0], []).append(line)
-    found.update({f"process {name}": Seen(lines) for name, lines in processes.items()})
-    return found
+    return {name: Seen(state, tuple(counters)) for name, (state, counters) in _reading(host, "seen", topology).items()}
 
 
 def touched(before: Inventory, after: Inventory) -> set[str]:
@@ -194,10 +122,6 @@ def touched(before: Inventory, after: Inventory) -> set[str]:
         or before[name].state != after[name].state
         or any(now < then for then, now in zip(before[name].counters, after[name].counters, strict=True))
     }
-
-
-def _json(host: Sandbox, *argv: str) -> list[dict[str, Any]]:
-    return list(json.loads(run(host, *argv) or "[]"))
 
 
 class Example:
@@ -244,9 +168,7 @@ class Example:
 
     def settle(self) -> None:
         """Wait for the kernel's own IPv6 link-local addresses, which come into use after a second."""
-        for netns in ["", *(item["name"] for item in _json(self.host, "ip", "-j", "netns"))]:
-            enter = ["-n", netns] if netns else []
-            until(lambda enter=enter: not run(self.host, "ip", *enter, "-6", "addr", "show", "tentative").strip())
+        settle(self.host)
 
     def inside(self, container: str, *argv: str, status: int = 0) -> str:
         """A foreign tool in a container's namespace, with its files (ip-netns(8))."""

@@ -17,9 +17,11 @@ _KERNEL = Path(__file__).parents[1] / "kernel"
 sys.path.insert(0, str(_KERNEL))
 
 from support import until  # noqa: E402
-from virtual.image import NoImage, image  # noqa: E402
+from virtual.booted import booted  # noqa: E402
+from virtual.image import NoImage  # noqa: E402
 from virtual.loop import Segment  # noqa: E402
-from virtual.machine import Machine, missing  # noqa: E402
+from virtual.machine import Machine  # noqa: E402
+from virtual.qemu import missing  # noqa: E402
 
 
 def _kernel_fixtures() -> Any:
@@ -32,19 +34,19 @@ def _kernel_fixtures() -> Any:
 
 example = _kernel_fixtures().example
 
-#: Modules that the kernel loads by itself when something of them is first used, and which bring settings (sysctls)
-#: that stay: loaded before a test, so that the host before it and after it can be compared.
-MODULES = (
-    *("bridge", "veth", "8021q", "macvlan", "ipvlan", "dummy", "vrf", "vxlan", "tun", "ifb", "sch_netem", "sch_tbf"),
-    *("nf_tables", "nf_conntrack", "nft_ct", "nft_nat", "nft_chain_nat", "nft_masq", "nft_reject_inet", "nft_fib_inet"),
-)
-
 #: Whatever a test may have left that the next one would see.
 _STATE = "ip -d link; ip addr; ip rule; ip -4 route; ip -6 route; nft list ruleset; ls -d /run/netns/* /run/netcompose /etc/netns 2>/dev/null"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These first: workers that share tests by stealing from the end of a queue (xdist's worksteal) leave them to one
+    worker and its machines, which keep a processor busy while other workers wait for the kernel."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: not item.path.is_relative_to(here))
+
+
 class Pool:
-    """The machines of a session, on one segment. Each boots for the first test that asks for it."""
+    """The machines of a session, on one segment. Each is started for the first test that asks for it."""
 
     def __init__(self) -> None:
         self.segment = Segment()
@@ -56,7 +58,7 @@ class Pool:
     def machine(self, number: int) -> Machine:
         """Machine 1, 2, ...: named server4, server5, ... as the hosts of the examples."""
         if self._failure:
-            # Another boot would only take its time.
+            # Another attempt would only take its time.
             pytest.fail(f"no machine started before, either: {self._failure}")
         if number not in self._machines:
             machine = Machine(f"server{number + 3}", segment=self.segment, number=number)
@@ -66,10 +68,9 @@ class Pool:
                 self._failure = str(error)
                 raise
             self._machines[number] = machine
-            machine.run(["modprobe", "-a", *MODULES], check=True)
             for card in ("eth0", "eth1"):
                 until(lambda card=card: _settled(machine, card))
-            self.words.append(f"{machine.name} booted Linux {machine.release} in {machine.seconds:.1f} s")
+            self.words.append(f"{machine.name} was there with Linux {machine.release} after {machine.seconds:.1f} s")
             self._states[number] = _state(machine)
         return self._machines[number]
 
@@ -112,7 +113,7 @@ def machines(request: pytest.FixtureRequest) -> Iterator[Pool]:
     reason = missing()
     if not reason:
         try:
-            built = image()
+            kept = booted()
         except NoImage as error:
             reason = str(error)
     if reason:
@@ -120,7 +121,10 @@ def machines(request: pytest.FixtureRequest) -> Iterator[Pool]:
             pytest.fail(f"no virtual machine: {reason}")
         pytest.skip(f"no virtual machine: {reason}")
     pool = Pool()
-    pool.words.append(f"image of {built.size / 1e6:.0f} MB, built in {built.seconds:.1f} s (0: from the cache)")
+    pool.words.append(
+        f"image of {kept.image.size / 1e6:.0f} MB, built in {kept.image.seconds:.1f} s, booted in {kept.seconds:.1f} s "
+        "(0: from the cache)"
+    )
     request.config.stash[_POOL] = pool
     yield pool
     pool.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,8 +95,44 @@ def test_it_runs_this_checkouts_package_with_its_own_python(host: Machine) -> No
         host, sys.executable, "-c", "import netcompose, sys; print(netcompose.__file__, sys.version.split()[0])"
     )
     assert "/orchestrator/netcompose/__init__.py" in shown
-    checkout = Path(__file__).parents[2] / "orchestrator/netcompose/agent/agent.py"
-    assert run(host, "cat", str(checkout)) == checkout.read_text()
+    root = Path(__file__).parents[2]
+    assert f"{root}/orchestrator/netcompose/__init__.py" in shown
+    for path in ("orchestrator/netcompose/agent/agent.py", "tests/vm/virtual/guest/agent.py"):
+        assert run(host, "cat", str(root / path)) == (root / path).read_text()
+
+
+def test_a_command_line_that_is_forked_is_like_one_that_is_started(host: Machine, tmp_path: Path) -> None:
+    """`python -m netcompose` of the tests is a fork of a process that has imported it; another Python is none."""
+    file = tmp_path / "topology.yaml"
+    file.write_text("name: t\nnetworks: {n: {subnets: [10.9.0.0/24]}}\ncontainers: {a: {networks: [n]}}\n")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: t\nnetworks: {n: {subnets: [10.9.0.0/33]}}\n")
+    for words, status in (
+        (["plan", "-f", "topology.yaml", "--detailed-exitcode"], 2),
+        (["plan", "-f", "bad.yaml"], 3),
+        (["plan", "-f"], 1),
+        (["up", "-f", str(file)], 0),
+        (["exec", "-f", str(file), "a", "--", "sh", "-c", "cat; printenv WHO; exit 9"], 9),
+        (["down", "-f", str(file)], 0),
+    ):
+        told = []
+        for python in (sys.executable, "/usr/bin/python3"):
+            options = {"input": "in\n", "env": {"WHO": "me"}, "cwd": str(tmp_path)}
+            done = host.run([python, "-m", "netcompose", *words], **options)
+            assert done.returncode == status, done
+            told.append(re.sub(r"[0-9.]+ s\b", "", done.stdout + done.stderr))
+            if words[0] == "up" and python == sys.executable:
+                host.run([python, "-m", "netcompose", "down", "-f", str(file)], check=True)
+            elif words[0] == "down" and python == sys.executable:
+                host.run([python, "-m", "netcompose", "up", "-f", str(file)], check=True)
+        assert told[0] == told[1]
+    # One that is killed when its time is up is gone, as any other.
+    with pytest.raises(subprocess.TimeoutExpired):
+        sleeper = ["exec", "-f", str(file), "a", "--", "sleep", "1003"]
+        host.run([sys.executable, "-m", "netcompose", "up", "-f", str(file)], check=True)
+        host.run([sys.executable, "-m", "netcompose", *sleeper], timeout=2)
+    until(lambda: host.run(["pgrep", "-f", "sleep 1003"]).returncode == 1)
+    host.run([sys.executable, "-m", "netcompose", "down", "-f", str(file)], check=True)
 
 
 def test_two_machines_are_on_one_segment(pair: tuple[Machine, Machine]) -> None:
@@ -165,7 +202,7 @@ import os, sys
 sys.path[:0] = {path!r}
 from virtual.machine import Machine
 machine = Machine("short")
-machine._boot(__import__("virtual.image").image.image())
+machine.power(__import__("virtual.booted").booted.booted())
 print(machine.pid, flush=True)
 sys.stdin.read()
 """

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
-import shutil
+import sys
 from typing import Iterator, Mapping, Sequence
 
 from netcompose import __version__
-from netcompose.agent import interference, nameserver, session
+from netcompose.agent import interference, nameserver, programs, session
 from netcompose.agent.kernel import listeners, sysctl
 from netcompose.agent.kernel.vxlan import decode
 from netcompose.agent.snapshot import Snapshot, Stack
@@ -37,7 +36,7 @@ def read(snapshot: Snapshot, parents: Sequence[str] = (), images: Sequence[str] 
     return HostFacts(
         hostname=os.uname().nodename,
         kernel=os.uname().release,
-        python=platform.python_version(),
+        python="{}.{}.{}".format(*sys.version_info[:3]),
         version=__version__,
         is_root=os.geteuid() == 0,
         nameservers=nameservers,
@@ -117,7 +116,7 @@ def _accept_ra(host: Stack, names: Mapping[int, str]) -> Iterator[tuple[str, str
 def _lacks() -> dict[str, str]:
     """What networks need and this host has not, as far as that is seen without trying: feature -> why not."""
     found = {}
-    if not shutil.which("nft"):
+    if not programs.which("nft"):
         found["nft"] = "no program nft on this host (package nftables)"
     if not _has_sctp():
         found["sctp"] = "the kernel has no SCTP"

@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import struct
 from typing import Iterator, NamedTuple, Sequence
 
-from netcompose.agent import nameserver
+from netcompose.agent import nameserver, programs
 from netcompose.agent.kernel import rtnl, stacked, syscalls
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, Socket, attr, attr_text, attr_u32
@@ -94,7 +93,7 @@ def _others() -> Iterator[tuple[str, str]]:
     yield "ipv6", "" if os.path.isdir("/proc/sys/net/ipv6") else "the kernel is built or started without IPv6"
     yield "dns", nameserver.program()[1]
     for feature, program in _PROGRAMS.items():
-        yield feature, "" if shutil.which(program) else "no program {} on this host".format(program)
+        yield feature, "" if programs.which(program) else "no program {} on this host".format(program)
 
 
 def _known_modules() -> Iterator[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import fnmatch
 import glob
 import os
-from typing import Container, Iterator
+from typing import TYPE_CHECKING, Container, Iterator
 
 from netcompose.agent.kernel import iptables, nft
 from netcompose.resources.names import host_interface_name
+
+if TYPE_CHECKING:
+    from configparser import RawConfigParser
 
 #: systemd's folders, the ones that overrule others last (systemd.network(5)).
 _FOLDERS = ("/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd")
@@ -70,12 +72,14 @@ def _files(pattern: str) -> Iterator[str]:
     return iter([found[name] for name in sorted(found)])
 
 
-def _read(name: str) -> configparser.RawConfigParser:
+def _read(name: str) -> RawConfigParser:
     main = [path for path in (os.path.join(folder, name) for folder in _FOLDERS) if os.path.exists(path)][-1:]
     return _parsed([*main, *_files(name + ".d/*.conf")])
 
 
-def _parsed(paths: list[str]) -> configparser.RawConfigParser:
+def _parsed(paths: list[str]) -> RawConfigParser:
+    import configparser
+
     parser = configparser.RawConfigParser(strict=False, interpolation=None, delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     for path in paths:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import time
 from typing import Optional
 
+from netcompose.agent import programs
 from netcompose.agent.runtimes import output, records
 from netcompose.errors import KernelRefused, NetcomposeError
 from netcompose.resources import Process
@@ -26,8 +26,8 @@ _QUESTION = b"nc\0\0\0\1\0\0\0\0\0\0\2id\6server\0\0\x10\0\3"
 
 def program() -> tuple[str, str]:
     """``(path, "")`` of a usable server, or ``("", why there is none)``."""
-    path = shutil.which("unbound", path="{}:{}".format(os.environ.get("PATH", os.defpath), _MORE))
-    if path is None:
+    path = programs.which("unbound", path="{}:{}".format(os.environ.get("PATH", os.defpath), _MORE))
+    if not path:
         return "", "no program unbound on this host (package unbound)"
     if not os.path.isdir(FOLDER):
         return "", "unbound is there, and its folder {} is not".format(FOLDER)

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the topology, and on standard error what has no counterpart; no host is contacted."""
     from netcompose.convert import convert, variables
-    from netcompose.topology.yamltree import read_file
+    from netcompose.topology.sourcetext import read_file
 
     output = common.output_of(args, "text", "json")
     source = read_file(args.source, "source")

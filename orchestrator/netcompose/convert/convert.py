@@ -11,8 +11,9 @@ from netcompose.convert.writer import write
 from netcompose.errors import TopologyError
 from netcompose.topology.load import from_document
 from netcompose.topology.source import Problem, Source
+from netcompose.topology.sourcetext import SourceText
 from netcompose.topology.words import where
-from netcompose.topology.yamltree import Document, SourceText
+from netcompose.topology.yamltree import Document
 
 #: Name of a format -> what people call it.
 FORMATS = {"compose": "Compose", "containerlab": "containerlab"}

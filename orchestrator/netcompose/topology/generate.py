@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from netcompose.topology.schema import schema_text
+from netcompose.topology.schemafile import schema_text
 
 _HEADER = '''\
 # Generated from schemas/topology-v1.schema.json by `python -m netcompose.topology.generate`; do not edit.

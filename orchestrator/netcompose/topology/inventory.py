@@ -12,7 +12,8 @@ from typing import Any
 from netcompose.errors import TopologyError
 from netcompose.topology.model import Host
 from netcompose.topology.source import Problem
-from netcompose.topology.yamltree import Document, read_file
+from netcompose.topology.sourcetext import read_file
+from netcompose.topology.yamltree import Document
 
 
 def read(path: str) -> Mapping[str, Mapping[str, Any]]:

@@ -9,7 +9,8 @@ from typing import Any
 from netcompose.errors import TopologyError, UsageError
 from netcompose.topology.model import Topology
 from netcompose.topology.source import Problem
-from netcompose.topology.yamltree import Document, SourceText, decode, read_file
+from netcompose.topology.sourcetext import SourceText, decode, read_file
+from netcompose.topology.yamltree import Document
 
 _LONGEST_NAME = 31
 _NOTHING: Mapping[str, str] = {}

@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from netcompose.topology.scalars import as_text
-from netcompose.topology.schema import schema_text
+from netcompose.topology.schemafile import schema_text
 from netcompose.topology.source import Path, Problem, Source
 from netcompose.topology.words import choices, did_you_mean, quoted, where
 

@@ -13,7 +13,8 @@ from typing import Any
 from netcompose.errors import TopologyError, UsageError
 from netcompose.topology.scalars import plain_scalar
 from netcompose.topology.source import Position, Problem
-from netcompose.topology.yamltree import MAX_BYTES, Document, SourceText, read_file
+from netcompose.topology.sourcetext import MAX_BYTES, SourceText, read_file
+from netcompose.topology.yamltree import Document
 
 #: Seconds that rendering may take; a large fabric takes well under one.
 TIMEOUT = 10.0

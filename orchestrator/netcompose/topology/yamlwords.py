@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from netcompose.topology.source import Problem
-from netcompose.topology.yamltree import SourceText
+from netcompose.topology.sourcetext import SourceText
 
 _QUOTE = "text that contains ': ' or starts with a special character needs quotes"
 _INDENT = "check the indentation of this line and the ones above"

@@ -126,7 +126,7 @@ def take_snapshot(sandbox: Sandbox) -> Snapshot:
 
 
 def _reading(sandbox: Sandbox, name: str) -> dict[str, Any]:
-    done = forkserver.run(sandbox, "-c", f"import json, readings; print(json.dumps(readings.{name}()))")
+    done = forkserver.run(sandbox, "-c", "import readings; readings.main()", name)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 

@@ -16,7 +16,7 @@ from netcompose.convert.convert import convert
 from netcompose.errors import TopologyError
 from netcompose.resources import EngineFacts, HostFacts, Observation
 from netcompose.topology.load import load_text
-from netcompose.topology.yamltree import read_file
+from netcompose.topology.sourcetext import read_file
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").glob("*.yml"))

@@ -14,7 +14,8 @@ from netcompose.cli.main import main
 from netcompose.convert.convert import convert
 from netcompose.errors import TopologyError
 from netcompose.topology.load import load, load_text
-from netcompose.topology.yamltree import Document, SourceText, read_file
+from netcompose.topology.sourcetext import SourceText, read_file
+from netcompose.topology.yamltree import Document
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yml"))
 COMPOSE = """

@@ -8,7 +8,8 @@ import pytest
 
 from netcompose.convert.tree import Reader
 from netcompose.convert.variables import Variables, read_env
-from netcompose.topology.yamltree import Document, SourceText
+from netcompose.topology.sourcetext import SourceText
+from netcompose.topology.yamltree import Document
 
 
 def variables(**known: str) -> Variables:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from netcompose.convert.tree import Note, plain, replace_by_note
 from netcompose.convert.writer import write
+from netcompose.topology.sourcetext import SourceText, decode
 from netcompose.topology.template import fill
-from netcompose.topology.yamltree import Document, SourceText, decode
+from netcompose.topology.yamltree import Document
 
 _TEXT = st.one_of(
     st.text(max_size=12),

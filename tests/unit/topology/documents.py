@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from netcompose.topology.schema import schema_text
+from netcompose.topology.schemafile import schema_text
 
 SCHEMA: dict[str, Any] = json.loads(schema_text())
 DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from netcompose.errors import TopologyError, UsageError
 from netcompose.topology import rendering
 from netcompose.topology.load import load_text
+from netcompose.topology.sourcetext import SourceText, decode
 from netcompose.topology.template import is_template, own_variables
-from netcompose.topology.yamltree import SourceText, decode
 
 REFUSALS = [
     file.read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ import yaml
 from netcompose.errors import TopologyError, UsageError
 from netcompose.topology import yamltree
 from netcompose.topology.scalars import as_text, plain_scalar
-from netcompose.topology.yamltree import MAX_BYTES, Document, SourceText, decode, read_file
+from netcompose.topology.sourcetext import MAX_BYTES, SourceText, decode, read_file
+from netcompose.topology.yamltree import Document
 
 
 def parsed(text: str) -> Document:
@@ -138,13 +138,12 @@ def test_byte_order_mark_and_control_characters() -> None:
 
 
 def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
+    """It would not fit into any memory."""
     file = tmp_path / "huge.yaml"
     with file.open("wb") as stream:
-        stream.truncate(100 * 1024 * 1024)
-    start = time.perf_counter()
+        stream.truncate(1 << 40)
     with pytest.raises(TopologyError) as caught:
         read_file(str(file))
-    assert time.perf_counter() - start < 1
     (problem,) = caught.value.problems
     assert problem.message == "the file is larger than 8 MiB"
     assert str(problem.position) == f"{file}:1:1"
@@ -186,10 +185,10 @@ def merge_bomb(levels: int) -> str:
 @pytest.mark.parametrize(
     "text", [bomb(60), merge_bomb(60), wide_merge(), "[" * 100_000, "a: " * 100_000, "- " * 100_000, "{" * 50_000]
 )
+@pytest.mark.timeout(60)
 def test_bombs_end_early(text: str) -> None:
-    start = time.perf_counter()
+    """Unpacked, the smallest of them would take longer than anybody waits."""
     assert first_problem(text)
-    assert time.perf_counter() - start < 1
 
 
 def test_many_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,6 @@ do not run; the few things that they would have done are in ``_furnish``.
 The cache is ``$XDG_CACHE_HOME/netcompose-tests`` (``~/.cache``). An image is named by a hash of everything in it: the
 versions and hashes of the packages, this module, and the folder ``guest``. What changes is built anew, and the last
 two images are kept.
-
-    python tests/vm/virtual/image.py        # build it if need be, and say where it is and what took how long
 """
 
 from __future__ import annotations
@@ -24,11 +22,10 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -390,8 +387,3 @@ def _write_cpio(tree: Path, file: IO[bytes]) -> None:
             entry(os.path.relpath(path, tree), status.st_mode, data)
     entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     entry("TRAILER!!!", 0)
-
-
-if __name__ == "__main__":
-    found = image()
-    sys.stdout.write(json.dumps({**asdict(found), "size": found.size}, indent=1) + "\n")

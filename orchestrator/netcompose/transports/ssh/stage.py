@@ -105,27 +105,71 @@ def store(file: str, data: bytes) -> str:
     return ""
 
 
-def compiled(name: str, data: bytes, keep: bool) -> "dict[str, Any]":
-    """The code of a bundle's files: from the cache, like Python's own, or compiled now, and kept if that makes sense.
+class Code:
+    """What a bundle's files are compiled to: from the cache, like Python's own, or compiled now.
 
-    Compiling takes longer than everything else that the agent does until its first word.
+    Compiling takes longer than everything else that the agent does until its first word. That holds for the methods of
+    dataclasses too, which Python compiles anew each time, from text.
     """
-    import marshal
-    from importlib.util import MAGIC_NUMBER
 
-    file = "{}.{}.code".format(name, MAGIC_NUMBER.hex())
-    content = _content(file)
-    body = content[64:]
-    # A file that a crash has cut off would crash the next Python too (marshal).
-    if content and content[:64].decode("ascii", "replace") == _digest(name.encode() + body):
-        return dict(marshal.loads(body))  # noqa: S302 (root's own, as trusted as the rest of this host's Python)
-    import json
+    def __init__(self, name: str, data: bytes) -> None:
+        import marshal
+        from importlib.util import MAGIC_NUMBER
 
-    codes = {path: compile(text, "bundle/" + path, "exec") for path, text in json.loads(data.decode()).items()}
-    if keep:
-        body = marshal.dumps(codes)
-        store(file, _digest(name.encode() + body).encode() + body)
-    return codes
+        self._name = name
+        self._file = "{}.{}.code".format(name, MAGIC_NUMBER.hex())
+        content = _content(self._file)
+        body = content[64:]
+        self.files = {}  # type: dict[str, Any]
+        self._methods = {}  # type: dict[str, Any]
+        # A file that a crash has cut off would crash the next Python too (marshal).
+        self._found = bool(content) and content[:64].decode("ascii", "replace") == _digest(name.encode() + body)
+        if self._found:
+            # Root's own, as trusted as the rest of this host's Python.
+            self.files, self._methods = marshal.loads(body)  # noqa: S302
+        else:
+            import json
+
+            texts = json.loads(data.decode())
+            self.files = {path: compile(text, "bundle/" + path, "exec") for path, text in texts.items()}
+
+    def serve_methods(self) -> None:
+        """Have dataclasses find the code of its methods here: it runs their text by a name that it does not define."""
+        import dataclasses
+
+        def run(text: str, names: "dict[str, Any]", local: "dict[str, Any]") -> None:
+            if text not in self._methods:
+                self._methods[text] = compile(text, "<string>", "exec")
+            exec(self._methods[text], names, local)  # noqa: S102
+
+        dataclasses.exec = run  # type: ignore[attr-defined]
+
+    def keep(self) -> None:
+        """Put it into the cache, once everything is imported."""
+        if not self._found:
+            import marshal
+
+            body = marshal.dumps((self.files, self._methods))
+            store(self._file, _digest(self._name.encode() + body).encode() + body)
+
+
+def lazy(name: str) -> None:
+    """Have a module of Python's own loaded when something of it is used, which is as good as never: dataclasses and
+    subprocess import these, and what they bring along takes a tenth of the start. (importlib's LazyLoader would load
+    it at the next import statement.)"""
+    module = type(sys)(name)
+
+    def load(attribute: str) -> "Any":
+        import importlib
+
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+        real = importlib.import_module(name)
+        module.__dict__.update(real.__dict__)
+        return getattr(real, attribute)
+
+    module.__getattr__ = load  # type: ignore[method-assign]
+    sys.modules.setdefault(name, module)
 
 
 def _ours() -> "list[str]":
@@ -225,10 +269,24 @@ def agent(name: str, silence: float) -> int:
         problem = store(name + ".bundle", data)
         if not problem:
             prune(name)
-    sys.meta_path.insert(0, Finder(compiled(name, data, not problem), data))
+    import gc
+
+    # Nothing that is made here goes again.
+    gc.disable()
+    for module in ("inspect", "locale"):
+        lazy(module)
+    code = Code(name, data)
+    code.serve_methods()
+    sys.meta_path.insert(0, Finder(code.files, data))
     import netcompose
     import netcompose.agent.__main__ as program
+    import netcompose.agent.agent
+    import netcompose.agent.server
 
+    if not problem:
+        code.keep()
+    gc.freeze()
+    gc.enable()
     status = {"ready": True, "version": netcompose.__version__, "cached": found, "problem": problem}
     say(dict(status, python=list(sys.version_info[:3]), pid=os.getpid()))
     return program.main(silence or None)
@@ -249,4 +307,7 @@ def main(argv: "list[str]") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    STATUS = main(sys.argv[1:])
+    sys.stderr.flush()
+    # At once: to take everything apart again takes a tenth of what the agent does for a plan.
+    os._exit(STATUS)

@@ -2,10 +2,16 @@
 
 Both directions are frames: channel (4 bytes), type (1 byte), length (4 bytes), data. A channel is one command and is
 numbered by the other side. Standard library only; started by ``init``, and part of the image.
+
+``python -m PACKAGE`` of a package that was imported here (``IMPORT``) runs in a fork of this process: a Python that is
+emulated takes a second to start and to import what is the same every time.
 """
 
 import contextlib
 import errno
+import fcntl
+import importlib
+import importlib.util
 import json
 import os
 import selectors
@@ -14,14 +20,18 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 PORT = "netcompose"
 HEAD = struct.Struct("!IcI")
-#: Frames to here: a command, its input, the end of its input, its end; a file whose content follows as input.
-START, INPUT, INPUT_END, KILL, PUT = b"s", b"i", b"e", b"k", b"p"
+#: Frames to here: a command, its input, the end of its input, its end; a file whose content follows as input; a package
+#: to import; the time and random bytes for a machine that goes on from a kept state.
+START, INPUT, INPUT_END, KILL, PUT, IMPORT, WAKE = b"s", b"i", b"e", b"k", b"p", b"m", b"w"
 #: Frames from here: this agent is there; output, errors, ends of both; exit status or why there is none.
 HELLO, OUTPUT, ERROR, OUTPUT_END, ERROR_END, EXIT = b"h", b"o", b"r", b"O", b"R", b"x"
 _CHUNK = 65536
+#: From random.h: draw random numbers from what was written to /dev/urandom, at once.
+_RNDRESEEDCRNG = 0x5207
 
 
 def frames(received: bytearray):
@@ -36,10 +46,100 @@ def frames(received: bytearray):
         yield channel, kind, content
 
 
+class Forked:
+    """A Python module that runs in a fork of this process; the part of ``subprocess.Popen`` that is used here."""
+
+    def __init__(self, asked: dict) -> None:
+        pipes = [os.pipe() for _ in range(3)]
+        (given, stdin), (stdout, told), (stderr, complained) = pipes
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                os.setsid()
+                nothing = os.open(os.devnull, os.O_RDONLY)
+                for number, fd in enumerate(
+                    (given if asked["input"] else nothing, told, told if asked["together"] else complained)
+                ):
+                    os.dup2(fd, number)
+                os.closerange(3, 1 << 16)
+                run_module(asked)
+            finally:
+                os._exit(70)
+        for fd in (given, told, complained):
+            os.close(fd)
+        self.stdin = open(stdin, "wb", buffering=0) if asked["input"] else os.close(stdin)
+        self.stdout = open(stdout, "rb", buffering=0)
+        self.stderr = os.close(stderr) if asked["together"] else open(stderr, "rb", buffering=0)
+        self.status = None
+
+    def poll(self):
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+        return self.status
+
+
+def run_module(asked: dict) -> None:
+    """What ``python -m MODULE ...`` does, in a process that was this one; it does not come back."""
+    import atexit
+    import runpy
+    import threading
+    import traceback
+
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.environ.update(asked["env"])
+    sys.executable, _, module, *arguments = asked["argv"]
+    sys.argv = [module, *arguments]
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    status = 0
+    try:
+        os.chdir(asked["cwd"])
+        sys.path[0] = asked["cwd"]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)
+
+
+def import_all(asked: dict) -> None:
+    """Every module of the package in ``path``, and the others named, for ``Forked``."""
+    import gc
+    import pkgutil
+
+    sys.path[1:1] = [path for path in asked["path"] if path not in sys.path]
+    package = importlib.import_module(asked["package"])
+    names = [item.name for item in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+    for name in [*names, *asked["also"]]:
+        if not name.endswith(".__main__"):
+            # What needs a library that is not here is not needed, or says so when it is.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+    gc.freeze()
+
+
+def wake(asked: dict) -> None:
+    """What this machine may not have in common with others that go on from the same state."""
+    time.clock_settime(time.CLOCK_REALTIME, asked["time"])
+    with open("/dev/urandom", "wb") as file:
+        file.write(bytes.fromhex(asked["random"]))
+        file.flush()
+        fcntl.ioctl(file, _RNDRESEEDCRNG)
+
+
 class Command:
     """One running command, and what is still to be written to it."""
 
-    def __init__(self, process: subprocess.Popen) -> None:
+    def __init__(self, process: "subprocess.Popen | Forked") -> None:
         self.process = process
         self.input = bytearray()
         self.ends = False
@@ -66,7 +166,8 @@ class Agent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.selector.register(self.port, selectors.EVENT_READ, self.receive)
         self.selector.register(wake, selectors.EVENT_READ, lambda: self.reap(wake))
-        self.send(0, HELLO, json.dumps({"release": os.uname().release, "python": sys.version.split()[0]}).encode())
+        about = {"release": os.uname().release, "magic": importlib.util.MAGIC_NUMBER.hex()}
+        self.send(0, HELLO, json.dumps(about).encode())
         while True:
             for key, _ in self.selector.select():
                 # Not if an earlier one of this round has closed it.
@@ -84,6 +185,8 @@ class Agent:
     def handle(self, channel: int, kind: bytes, data: bytes) -> None:
         if kind == START:
             self.start(channel, json.loads(data))
+        elif kind in (IMPORT, WAKE):
+            self.call(channel, import_all if kind == IMPORT else wake, json.loads(data))
         elif kind == PUT:
             self.files[channel] = (json.loads(data), bytearray())
         elif channel in self.files:
@@ -102,17 +205,19 @@ class Agent:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(command.process.pid, signal.SIGKILL)
 
+    def call(self, channel: int, function, asked: dict) -> None:
+        """Something that this process does itself."""
+        try:
+            function(asked)
+        except Exception as error:
+            self.send(channel, ERROR, f"{type(error).__name__}: {error}\n".encode())
+            self.finish(channel, 1)
+        else:
+            self.finish(channel, 0)
+
     def start(self, channel: int, asked: dict) -> None:
         try:
-            process = subprocess.Popen(
-                asked["argv"],
-                stdin=subprocess.PIPE if asked["input"] else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if asked["together"] else subprocess.PIPE,
-                cwd=asked["cwd"],
-                env={**os.environ, **asked["env"]},
-                start_new_session=True,
-            )
+            process = Forked(asked) if asked.get("fork") else _started(asked)
         except OSError as error:
             # What env(1) answers: 127 for a program that is not there, 126 for one that cannot be run.
             status = 127 if error.errno == errno.ENOENT else 126
@@ -201,6 +306,18 @@ class Agent:
             self.finish(channel, 1)
         else:
             self.finish(channel, 0)
+
+
+def _started(asked: dict) -> subprocess.Popen:
+    return subprocess.Popen(
+        asked["argv"],
+        stdin=subprocess.PIPE if asked["input"] else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if asked["together"] else subprocess.PIPE,
+        cwd=asked["cwd"],
+        env={**os.environ, **asked["env"]},
+        start_new_session=True,
+    )
 
 
 def port() -> int:
