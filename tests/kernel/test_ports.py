@@ -20,11 +20,9 @@ Bring = Callable[[str], Example]
 
 
 @pytest.fixture
-def host() -> Iterator[Sandbox]:
-    """A throw-away host with a neighbour."""
-    with Sandbox("server4") as sandbox:
-        outside.attach(sandbox)
-        yield sandbox
+def host(host_with_a_neighbour: Sandbox) -> Sandbox:
+    """With a neighbour."""
+    return host_with_a_neighbour
 
 
 def inside(container: str) -> list[str]:
