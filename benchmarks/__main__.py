@@ -1,7 +1,7 @@
 """``python -m benchmarks``: measure netcompose, a raw netlink program and `ip -batch` side by side; ratios and JSON.
 
     --quick            10 and 100 containers, 20 networks, and few rounds
-    --only PART ...    some of: start, growth, kernel, networks, hosts
+    --only PART ...    some of: start, growth, kernel, networks, hosts, images
     --out FILE         where the JSON goes (default: benchmarks/results.json)
 
 Contenders take turns, so that what slows the machine for a while slows all of them, and a ratio is the median over
@@ -20,12 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "orchestrator"))
 
-from benchmarks import hosts, kernel, networks, start, traffic  # noqa: E402 (the path comes first)
+from benchmarks import hosts, images, kernel, networks, start, traffic  # noqa: E402 (the path comes first)
 from benchmarks.measure import Failed, environment  # noqa: E402
 from benchmarks.report import Report  # noqa: E402
 from benchmarks.shape import one_line_summary  # noqa: E402
 
-PARTS = ("start", "growth", "kernel", "networks", "hosts")
+PARTS = ("start", "growth", "kernel", "networks", "hosts", "images")
 
 
 def main() -> int:
@@ -50,6 +50,8 @@ def main() -> int:
                 _networks(args.quick, folder, env, report)
             if "hosts" in args.only:
                 hosts.measure(args.quick, folder, env, report, _say)
+            if "images" in args.only:
+                images.measure(args.quick, folder, env, report, _say)
         except Failed as error:
             _say("")
             sys.stderr.write(f"error: {error}\n")

@@ -212,6 +212,14 @@ def test_all_network_modes_also_between_native_and_image_containers(make: Make) 
     assert "10.5.0." in addresses and modes.inside("guest", "ip", "-o", "addr") == addresses
     native = modes.host.run(["ip", "netns", "exec", "modes-native", "busybox", "ip", "-o", "addr"]).stdout
     assert native == addresses
+    # Who shares a network is where it is, also after it was made anew.
+    modes.engine.docker("restart", "--time", "0", "modes-owner")
+    modes.await_running("owner")
+    until(
+        lambda: modes.inside("guest", "ip", "-o", "-4", "addr") == modes.inside("owner", "ip", "-o", "-4", "addr"), 20
+    )
+    assert "10.5.0." in modes.inside("guest", "ip", "-o", "addr")
+    assert modes.actions() == {}
     rows = {row["name"]: row["networks"] for row in json.loads(modes.nc("ps", "--output", "json"))}
     assert rows["guest"] == rows["native"] == rows["owner"] != {}
     modes.nc("down")

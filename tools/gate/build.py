@@ -16,6 +16,8 @@ HERE = Path(__file__).parent
 TARGET = HERE.parents[1] / "orchestrator/netcompose/agent/runtimes/gatebinary.py"
 #: Machine (uname(2)) -> compiler.
 COMPILERS = {"x86_64": "x86_64-linux-gnu-gcc", "aarch64": "aarch64-linux-gnu-gcc"}
+#: What it was last built with: another version gives other bytes.
+VERSION = "12.2.0"
 _FLAGS = (
     "-Os -static -nostdlib -nostartfiles -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables"
     " -fno-ident -fno-pie -no-pie -fno-builtin -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror"

@@ -66,6 +66,11 @@ def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Pr
                 "install docker.io there, or leave 'image' out: then it is a namespace that runs programs of the host"
             )
             yield topology.source.problem(message, path, hint=hint)
+        elif engine.runtime and topology.hosts[container.host].runtime not in ("", engine.runtime):
+            wanted = topology.hosts[container.host].runtime
+            message = f"host {container.host!r}: {wanted} is asked for, and {engine.runtime} is what answers there"
+            hint = "stop the other one, or name the socket there: DOCKER_HOST=unix:///run/podman/podman.sock"
+            yield topology.source.problem(message, (*topology.hosts[container.host].path, "runtime"), hint=hint)
         elif engine.runtime and not engine.images.get(container.image) and container.image not in engine.coming:
             message = f"host {container.host!r}: {engine.runtime} has no image {container.image!r}"
             yield topology.source.problem(

@@ -15,6 +15,8 @@ LABEL_SPEC = "io.netcompose.spec"
 WIRED = ""
 #: ``Container.state``: what is wanted, and what is found instead.
 STARTED, NOT_STARTED, SET_ASIDE = "started", "not started", "set aside"
+#: It runs in the namespace that the container which it joins had before that one's last start.
+LEFT_BEHIND = "left behind"
 
 _FIXED = "the engine gives it when a container is created"
 

@@ -100,9 +100,11 @@ class StartKind:
 
 
 def _let_through(arguments: list[Any]) -> None:
+    from netcompose.agent.runtimes import enginestart
+
     context = arguments[0][0]
     starts = [(start, netns_name(context.topology, start.container)) for _, start in arguments]
-    context.engine.let_through(context.topology, starts)
+    enginestart.let_through(context.engine, context.topology, starts)
 
 
 def _stop(arguments: list[Any]) -> None:

@@ -6,25 +6,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import time
 from dataclasses import replace
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from netcompose.agent.runtimes import enginebody, gate
-from netcompose.agent.runtimes.engineapi import SOCKETS, EngineApi, side_by_side, socket_path
+from netcompose.agent.runtimes.engineapi import SOCKETS, TIMEOUT, EngineApi, side_by_side, socket_path
 from netcompose.agent.runtimes.images import is_file
-from netcompose.errors import EngineRefused, HostLacks, KernelRefused, NetcomposeError
-from netcompose.resources import Container, EngineFacts, Start, to_data
-from netcompose.resources.container_engine import LABEL_TOPOLOGY, NOT_STARTED, SET_ASIDE, STARTED
+from netcompose.errors import EngineRefused, KernelRefused, NetcomposeError
+from netcompose.resources import Container, EngineFacts
+from netcompose.resources.container_engine import LABEL_TOPOLOGY, LEFT_BEHIND, NOT_STARTED, SET_ASIDE, STARTED
 
-#: Seconds within which a started container has to be at the gate, and one that may pass has to run its program.
-_GATE_WAIT = 20.0
-#: Seconds that a condition of ``depends_on`` is waited for.
-_CONDITION_WAIT = 300.0
-#: Seconds that one which is told to be unhealthy is given to get well.
-_UNWELL_WAIT = 10.0
-_PAUSE = 0.005
 _NOT_MODIFIED, _NOT_FOUND, _CONFLICT = 304, 404, 409
 _NOWHERE = "no container engine on this host: there is no socket at {}"
 
@@ -66,7 +59,17 @@ class Engine:
     def __init__(self, path: str) -> None:
         self.api = EngineApi(path)
         self._named: dict[str, str] = {}
-        self.runtime = next((name for name, paths in SOCKETS.items() if path in paths), "docker")
+
+    @functools.cached_property
+    def version(self) -> Mapping[str, Any]:
+        """What it says of itself."""
+        return dict(self.api.get("/version"))
+
+    @property
+    def runtime(self) -> str:
+        """``docker`` or ``podman``, whichever socket it has."""
+        parts = [str(part.get("Name", "")) for part in self.version.get("Components") or ()]
+        return "podman" if any("Podman" in part for part in parts) else "docker"
 
     def close(self) -> None:
         """Close its connections."""
@@ -75,7 +78,7 @@ class Engine:
     def facts(self, images: Sequence[str]) -> EngineFacts:
         """What a plan needs to know of it."""
         try:
-            version = str(self.api.get("/version").get("Version", ""))
+            version = str(self.version.get("Version", ""))
             found = {name: self.image_id(name) or "" for name in images if name and not is_file(name)}
         except NetcomposeError as error:
             return EngineFacts(lacks=error.message)
@@ -157,6 +160,10 @@ class Engine:
                     aside.append(found)
             else:
                 own[found.resource.container] = found
+        for live in own.values():
+            joined = own.get(live.resource.network.partition(":")[2])
+            if joined is not None and live.netns and joined.netns not in (0, live.netns):
+                live.resource = _with_state(live.resource, LEFT_BEHIND)
         return View(own, aside, others)
 
     def _live(self, topology: str, id: str) -> Optional[Live]:
@@ -217,12 +224,14 @@ class Engine:
             self.api.post("/containers/{}/start".format(id))
 
     def start(self, topology: str, resource: Container) -> None:
-        """Start a container that is there and does not run."""
+        """Start a container that is there and does not run, or runs in a network that is gone."""
         inspected = self.inspect(resource.name)
         if inspected is None:
             raise KernelRefused("{}: it is not there any more".format(resource.id), object_id=resource.id)
-        if not inspected["State"].get("Running"):
-            self._start(topology, resource, inspected["Id"])
+        if inspected["State"].get("Running"):
+            gate.note(topology, inspected["Id"], resource.container)
+            self.stop([(inspected["Id"], resource.stop_grace_period)])
+        self._start(topology, resource, inspected["Id"])
 
     def update(self, resource: Container) -> None:
         """Change what can change while it runs."""
@@ -232,8 +241,11 @@ class Engine:
         """Stop containers side by side, each with its grace period in seconds; those that are gone are passed over."""
 
         def stop(item: tuple[str, float]) -> None:
-            with _ignored(_NOT_MODIFIED, _NOT_FOUND):
-                self.api.post("/containers/{}/stop".format(item[0]), t=int(item[1]))
+            with (
+                contextlib.closing(EngineApi(self.api.path, TIMEOUT + item[1])) as api,
+                _ignored(_NOT_MODIFIED, _NOT_FOUND),
+            ):
+                api.post("/containers/{}/stop".format(item[0]), t=int(item[1]))
 
         _raise_first(side_by_side(stop, ids), ids)
 
@@ -289,74 +301,6 @@ class Engine:
         if not pid:
             raise KernelRefused("container {} of the engine does not run".format(name), object_id=name)
         return pid
-
-    def let_through(self, topology: str, starts: Sequence[tuple[Start, str]]) -> None:
-        """Let the programs of wired containers run, given with the engine's names; return when they do."""
-        waiting = []
-        for start, name in starts:
-            self._await_conditions(topology, start)
-            inspected = self.inspect(name)
-            if inspected is None:
-                raise KernelRefused("{}: its container is not there any more".format(start.id), object_id=start.id)
-            pid = int(inspected["State"].get("Pid") or 0)
-            gate.note(topology, inspected["Id"], start.container, gate.inode_of(pid), to_data(start))
-            if pid:
-                waiting.append((start, inspected["Id"], pid))
-        end = time.monotonic() + _GATE_WAIT
-        for start, id, pid in waiting:
-            while gate.waits(pid):
-                if time.monotonic() > end:
-                    raise KernelRefused(
-                        "{}: its program was not let run within {:g} s".format(start.id, _GATE_WAIT),
-                        object_id=start.id,
-                        hint="netcompose logs @gate",
-                    )
-                time.sleep(_PAUSE)
-            self._refuse_unstartable(start, id)
-
-    def _refuse_unstartable(self, start: Start, id: str) -> None:
-        """A program that cannot be run is known at once: the gate says so and ends with 126 or 127."""
-        inspected = self.inspect(id)
-        state = inspected["State"] if inspected is not None else {}
-        if state.get("Running") and not state.get("Restarting"):
-            return
-        if state.get("ExitCode") in (126, 127):
-            from netcompose.agent.runtimes.engineshow import log_pieces
-
-            words = b"".join(log_pieces(self, id, tail=1)).decode(errors="replace").strip()
-            if words.startswith("netcompose: "):
-                raise HostLacks(
-                    "container {}: {}".format(start.container, words[len("netcompose: ") :]),
-                    hint="see what the image has, and correct its command or entrypoint",
-                )
-
-    def _await_conditions(self, topology: str, start: Start) -> None:
-        from netcompose.resources.names import netns_name
-
-        for other, condition in sorted(start.waits.items()):
-            begun = time.monotonic()
-            end = begun + _CONDITION_WAIT
-            while True:
-                inspected = self.inspect(netns_name(topology, other))
-                state = inspected["State"] if inspected is not None else {}
-                ended = bool(state) and not state.get("Running") and not state.get("Restarting")
-                health = (state.get("Health") or {}).get("Status", "")
-                if condition == "service_healthy" and health == "healthy":
-                    break
-                if condition == "service_completed_successfully" and ended and state.get("ExitCode") == 0:
-                    break
-                # The engine asks for its health from its start on, also while it waits at the gate.
-                unwell = health == "unhealthy" and time.monotonic() > begun + _UNWELL_WAIT
-                failed = unwell or not state or (ended and condition == "service_healthy")
-                failed = failed or (ended and state.get("ExitCode") != 0)
-                if failed or time.monotonic() > end:
-                    now = health or state.get("Status") or "gone"
-                    raise KernelRefused(
-                        "{}: {} is {}, and not {}".format(start.id, other, now, condition),
-                        object_id=start.id,
-                        hint="netcompose logs {}".format(other),
-                    )
-                time.sleep(0.05)
 
 
 def _with_state(resource: Container, state: str) -> Container:

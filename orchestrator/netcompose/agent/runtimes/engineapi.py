@@ -46,7 +46,7 @@ def socket_path(runtime: str = "") -> str:
 class _Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, timeout: Optional[float]) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
@@ -101,8 +101,9 @@ class EngineApi:
     def stream(
         self, method: str, path: str, query: Mapping[str, Any], body: Optional[Iterator[bytes]] = None
     ) -> Iterator[bytes]:
-        """The answer in pieces, as they come, over a connection of its own; ``body`` is sent in chunks."""
-        connection = _Connection(self.path, self._timeout)
+        """The answer in pieces, as they come, over a connection of its own; ``body`` is sent in chunks. One that is
+        followed may be silent for as long as it likes."""
+        connection = _Connection(self.path, None if query.get("follow") else self._timeout)
         try:
             answer = self._send(method, path, query, body, connection)
             if answer.status >= 400:

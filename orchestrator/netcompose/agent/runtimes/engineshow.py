@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import TYPE_CHECKING, Iterator, Optional
 
 from netcompose.agent import rundir
@@ -11,6 +12,9 @@ from netcompose.agent.runtimes import gate, records
 from netcompose.resources import ContainerState
 from netcompose.resources.container_engine import NOT_STARTED
 from netcompose.resources.names import GATE_SERVICE, netns_name
+
+#: A time at the start of a line: RFC 3339, in UTC.
+_STAMP = re.compile(rb"(?m)^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z ")
 
 if TYPE_CHECKING:
     from netcompose.agent.runtimes.engine import Engine, Live
@@ -98,10 +102,13 @@ def log_pieces(
     query.update({"tail": tail} if tail is not None else {})
     query.update({"since": "{:.6f}".format(since)} if since else {})
     pieces = engine.api.stream("GET", "/containers/{}/logs".format(inspected["Id"]), query=query)
-    if inspected["Config"].get("Tty"):
-        yield from pieces
-    else:
-        yield from (text for _, text in outputs(pieces))
+    texts = pieces if inspected["Config"].get("Tty") else (text for _, text in outputs(pieces))
+    yield from map(_stamped, texts) if timestamps else texts
+
+
+def _stamped(text: bytes) -> bytes:
+    """Lines of an engine, whose times have nanoseconds or less, with times as output.py has them."""
+    return _STAMP.sub(lambda found: found[1] + b"." + (found[2] or b"")[1:7].ljust(6, b"0") + b"Z ", text)
 
 
 def tidy(topology: str) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Sequence
+from typing import Collection, Sequence
 
 from netcompose.agent.agent import Agent
 from netcompose.agent.kernel import linkdump, rtnl
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.errors import KernelRefused
 from netcompose.planner.planner import make_plan
-from netcompose.resources import Namespace, Resource
-from netcompose.resources.container_engine import container_id
+from netcompose.resources import Container, Namespace, Resource
+from netcompose.resources.container_engine import LEFT_BEHIND, container_id, start_id
 from netcompose.resources.names import mark, netns_name
 
 _HOST = "local"
@@ -28,13 +28,16 @@ def rewire(topology: str, containers: Sequence[tuple[str, int]]) -> None:
     try:
         agent.lock(topology, "netcompose's gatekeeper of {}".format(topology))
         wanted = {id: item for id, item in agent.observe(topology).resources.items() if not item.half_made}
+        for id, item in wanted.items():
+            if isinstance(item, Container) and item.state == LEFT_BEHIND:
+                wanted[id] = item.restorable()
         for container, pid in containers:
             id = "namespace/" + container
             known = wanted.get(id)
             if isinstance(known, Namespace):
                 wanted[id] = replace(known, of=container_id(container))
             _move(agent.namespaces, topology, container, pid)
-        _restore(agent, topology, wanted)
+        _restore(agent, topology, wanted, {start_id(container) for container, _ in containers})
         agent.confirm()
     finally:
         agent.unlock()
@@ -56,11 +59,13 @@ def _move(namespaces: Namespaces, topology: str, container: str, pid: int) -> No
     namespaces.adopt(name, pid, mark(topology, "namespace/" + container))
 
 
-def _restore(agent: Agent, topology: str, wanted: dict[str, Resource]) -> None:
+def _restore(agent: Agent, topology: str, wanted: dict[str, Resource], waiting: Collection[str]) -> None:
+    """Whatever the move has changed, of others too: who shares a container's network has to be where that is now.
+    ``waiting`` are the starts that the gatekeeper sees to when all is done."""
     for _ in range(2):
         live = agent.observe(topology)
         changes = make_plan(topology, {_HOST: wanted}, {_HOST: live}).changes
-        changes = tuple(change for change in changes if not change.id.startswith("start/"))
+        changes = tuple(change for change in changes if change.id not in waiting)
         if not changes:
             return
         agent.apply(topology, changes)
