@@ -22,6 +22,8 @@ test: $(VENV)/ready           ## lint, types, and everything
 	@PYTHONPATH=tests/vm $(PY) -m virtual.booted & made=$$!; set -x; \
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy; \
 	status=$$?; set +x; wait $$made; exit $$status
+	@# Once, and not by every process that a test starts, where the environment lets Python write no bytecode.
+	$(PY) -m compileall -q orchestrator
 	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal tests
 
 test-vm: $(VENV)/ready        ## the tests in virtual machines with a distribution's kernel alone
