@@ -230,6 +230,6 @@ def _beside_others(quick: bool, sites: _Sites, report: Report, say: Say) -> None
         peers.demand(timed.site, each)
     for who, seconds in times.items():
         report.sample(f"{title}: {who}", [seconds])
-    for who in times.keys() - {"netcompose"}:
+    for who in [name for name in times if name != "netcompose"]:
         target = 20.0 if who == "Ansible" and not quick else None
         report.add(f"{title}: {who} / netcompose", times[who] / times["netcompose"], "x", target, at_least=True)
