@@ -23,7 +23,7 @@ from netcompose.agent.snapshot import Snapshot, take
 from netcompose.errors import HostLacks, NetcomposeError, NotPermitted, ProtocolError, RollbackFailed
 from netcompose.planner.plan import Change
 from netcompose.planner.planner import make_plan
-from netcompose.resources import ContainerState, ExecTarget, Observation, Resource
+from netcompose.resources import ContainerState, EngineNetwork, ExecTarget, Observation, Resource
 
 if TYPE_CHECKING:
     from netcompose.agent.runtimes.imagestock import Arrival
@@ -266,6 +266,12 @@ class Agent:
         from netcompose.agent.runtimes import imagestock
 
         return dict(imagestock.unreachable(names))
+
+    def engine_networks(self, names: Sequence[str]) -> dict[str, EngineNetwork]:
+        """Networks of this host's engine by name, with what is in the way of joining one."""
+        from netcompose.agent.runtimes import enginenetwork
+
+        return dict(enginenetwork.read(names))
 
     def pull_image(self, name: str, progress: Optional[Progress] = None) -> str:
         """Pull an image; its id."""

@@ -19,7 +19,7 @@ from netcompose.agent.protocol import (
 from netcompose.errors import Interrupted, ProtocolError
 from netcompose.planner.plan import Change
 from netcompose.planner.serialise import change_from_data
-from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
+from netcompose.resources import ContainerState, EngineNetwork, ExecTarget, Observation, from_data, to_data
 
 Progress = Callable[[int, int, str], None]
 
@@ -60,6 +60,7 @@ class Served(Protocol):
     def logs(self, topology: str, container: str, tail: int | None, since: float, timestamps: bool) -> bytes: ...
     def images(self, names: Sequence[str]) -> dict[str, str]: ...
     def unreachable_images(self, names: Sequence[str]) -> dict[str, str]: ...
+    def engine_networks(self, names: Sequence[str]) -> dict[str, EngineNetwork]: ...
     def pull_image(self, name: str, progress: Progress | None) -> str: ...
     def take_image(self, data: bytes, *, first: bool, end: bool, abort: bool) -> str: ...
     def tag_image(self, id: str, name: str) -> None: ...
@@ -191,6 +192,10 @@ def _logs(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
     return bytes_to_data(agent.logs(params["topology"], params["container"], params["tail"], since, timestamps))
 
 
+def _engine_networks(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
+    return {name: to_data(item) for name, item in agent.engine_networks(params["names"]).items()}
+
+
 def _load_image(agent: Served, params: dict[str, Any], progress: Progress) -> Any:
     data = bytes_from_data(params.get("data", ""))
     ways = {key: bool(params.get(key)) for key in ("first", "end", "abort")}
@@ -214,6 +219,7 @@ _METHODS: Mapping[str, Callable[[Served, dict[str, Any], Progress], Any]] = {
     "logs": _logs,
     "images": lambda agent, params, progress: agent.images(params["names"]),
     "unreachable_images": lambda agent, params, progress: agent.unreachable_images(params["names"]),
+    "engine_networks": _engine_networks,
     "pull_image": lambda agent, params, progress: agent.pull_image(str(params["name"]), progress),
     "load_image": _load_image,
     "tag_image": lambda agent, params, progress: agent.tag_image(str(params["id"]), str(params["name"])),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from netcompose.compiler.before import Before
 from netcompose.compiler.numbers import mask, parse, parse_prefix, parse_with_prefix, show
-from netcompose.compiler.shapes import STACKED, Address, Pool, PooledNetwork
+from netcompose.compiler.shapes import NOT_OURS, Address, Pool, PooledNetwork
 from netcompose.resources.names import digest
 from netcompose.topology.model import Attachment, Network, Subnet, Topology
 from netcompose.topology.source import Problem
@@ -124,7 +124,7 @@ def _declared(topology: Topology) -> Iterator[Prefix]:
 
 def _has_gateway(network: Network) -> bool:
     """Whether the network's driver makes a gateway, or a router of the segment is asked that somebody else made."""
-    return network.driver not in STACKED
+    return network.driver not in NOT_OURS
 
 
 def _automatic_pool(block: Prefix, network: Network) -> Pool:

@@ -94,6 +94,8 @@ def place(
     given: Mapping[str, tuple[Address, ...]],
 ) -> Place:
     """Where a network is on a host; ``given`` are the addresses on it by container."""
+    if network.external:
+        return Place(host, network.external_name)
     if network.driver not in STACKED:
         return Place(host)
     parent = _parent(topology, network)

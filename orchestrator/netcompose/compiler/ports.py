@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from netcompose.compiler import names_port
-from netcompose.compiler.shapes import STACKED, Interface
+from netcompose.compiler.shapes import NOT_OURS, Interface
 from netcompose.resources import Firewall, HostFacts, Listener, Observation, Process
 from netcompose.resources.names import NOT_READ, PORTS_SERVICE, PUBLISHER, digest
 from netcompose.topology.model import Container, Port, Topology
@@ -180,14 +180,14 @@ def _targets(
 ) -> tuple[tuple[str, ...], dict[int, str]]:
     """The networks that ports are published through and the container's address there by family: on the network of
     its default route, as with Docker, else on the first that is not internal. What is on a segment outside of the host
-    (macvlan, ipvlan) is reached there by itself."""
+    (macvlan, ipvlan) is reached there by itself, and what is on a network of an engine is the engine's to publish."""
     networks: dict[str, None] = {}
     targets: dict[int, str] = {}
     for family in (4, 6):
         own = [
             (item.network, a)
             for item in interfaces
-            if item.network and topology.networks[item.network].driver not in STACKED
+            if item.network and topology.networks[item.network].driver not in NOT_OURS
             for a in item.addresses
             if a.family == family and a.gateway
         ]

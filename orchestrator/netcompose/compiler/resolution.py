@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from netcompose.compiler.numbers import parse
-from netcompose.compiler.shapes import STACKED, Interface, Interfaces
+from netcompose.compiler.shapes import NOT_OURS, Interface, Interfaces
 from netcompose.resources import HostFacts
 from netcompose.topology.model import Attachment, Container, Topology
 from netcompose.topology.source import Problem
@@ -146,7 +146,7 @@ class Resolution:
 
     def _is_served(self, network: str) -> bool:
         """Whether the name server knows the names on a network: on macvlan and ipvlan nobody reaches it."""
-        return self._topology.networks[network].driver not in STACKED
+        return self._topology.networks[network].driver not in NOT_OURS
 
     def _own_lines(self, owner: str, names: Sequence[str]) -> str:
         text = " ".join(names)

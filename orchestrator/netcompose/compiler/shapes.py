@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from netcompose.topology.model import Attachment, Network
+from netcompose.topology.model import EXTERNAL, Attachment, Network
 from netcompose.topology.source import Path
 
 #: Drivers whose interfaces stand on an interface of the host, as members of its segment.
 STACKED = ("macvlan", "ipvlan")
+#: Drivers whose networks are not netcompose's own: it publishes no ports on them and answers for no names there.
+NOT_OURS = (*STACKED, EXTERNAL)
 
 
 class Pool(NamedTuple):

@@ -41,7 +41,6 @@ def _hosts(topology: Topology) -> Iterator[Finding]:
 #: Keys of a network that no driver of this version honours, each with the value that asks for nothing.
 _NETWORK_KEYS: dict[str, object] = {
     "encrypted": False,
-    "external": False,
 }
 
 
@@ -52,10 +51,26 @@ def _networks(topology: Topology) -> Iterator[Finding]:
             continue
         if network.driver == "routed":
             yield from _routed(network)
+        if network.external:
+            yield from _external(topology, network)
         keys = {**_NETWORK_KEYS, **(_OVERLAY_KEYS if network.driver == "overlay" else {})}
         for key, nothing in keys.items():
             if getattr(network, key) != nothing:
                 yield (*network.path, key), _said(network, key), "leave it out"
+
+
+def _external(topology: Topology, network: Network) -> Iterator[Finding]:
+    """An engine's network is on one host."""
+    members = [
+        (container, attachment)
+        for container in topology.containers.values()
+        for attachment in container.networks
+        if attachment.network == network.name
+    ]
+    for container, attachment in members:
+        if container.host != members[0][0].host:
+            hint = "name one network for each host"
+            yield attachment.path, f"the external network {network.name!r} on a second host", hint
 
 
 #: Keys that mean nothing on an overlay, which has no way out by itself.

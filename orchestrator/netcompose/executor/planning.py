@@ -10,6 +10,7 @@ from netcompose.compiler.compile import compile_topology
 from netcompose.compiler.images import images_by_host
 from netcompose.compiler.parents import parents_by_host
 from netcompose.errors import TopologyError
+from netcompose.executor import externals
 from netcompose.executor.images import find
 from netcompose.planner.planner import make_plan
 
@@ -41,13 +42,14 @@ def make(executor: Executor, topology: Topology, *, pulled: bool = False) -> Pla
     seen = executor.observe(topology.name, parents_by_host(topology), images_by_host(topology))
     images = find(executor, topology, seen, pulled=pulled)
     live = images.live
-    desired = compile_topology(topology, live)
+    joined, absent = externals.adopt(executor, topology, seen)
+    desired = compile_topology(joined, live)
     contested = {host: inodes for host, inodes in desired.contested.items() if inodes}
     if contested:
         # Compiled once more, for messages that name who has the ports.
         live = _named(live, executor.owners(contested))
-        desired = compile_topology(topology, live)
-    problems = [*desired.problems, *images.problems]
+        desired = compile_topology(joined, live)
+    problems = [*externals.without_consequences(desired.problems, absent), *images.problems, *absent]
     if desired.needs:
         from netcompose.compiler.hostchecks import unmet
 

@@ -20,7 +20,15 @@ from netcompose.resources.container import Exec, File, Process
 from netcompose.resources.container_engine import Container, Start
 from netcompose.resources.docker_user import DockerUser
 from netcompose.resources.firewall import Firewall
-from netcompose.resources.host import ContainerState, EngineFacts, ExecTarget, HostFacts, Listener, Observation
+from netcompose.resources.host import (
+    ContainerState,
+    EngineFacts,
+    EngineNetwork,
+    ExecTarget,
+    HostFacts,
+    Listener,
+    Observation,
+)
 from netcompose.resources.impairment import Impairment
 from netcompose.resources.interface import Bridge, End, Leftover, Route, Veth
 from netcompose.resources.namespace import Namespace
@@ -84,6 +92,7 @@ __all__ = [
     "DockerUser",
     "End",
     "EngineFacts",
+    "EngineNetwork",
     "Exec",
     "ExecTarget",
     "File",

@@ -22,6 +22,19 @@ class Listener:
 
 
 @dataclass(frozen=True)
+class EngineNetwork:
+    """A network of a container engine that containers are to join: the interface that is its ``bridge``, its
+    ``subnets`` as ``(prefix, gateway)``, the addresses that its containers have as ``(address, container)``, and its
+    MTU, 0 where it has none of its own. ``lacks`` says why it cannot be joined."""
+
+    bridge: str = ""
+    subnets: tuple[tuple[str, str], ...] = ()
+    taken: tuple[tuple[str, str], ...] = ()
+    mtu: int = 0
+    lacks: str = ""
+
+
+@dataclass(frozen=True)
 class EngineFacts:
     """The container engine of a host, when a topology asks for one: ``runtime`` is docker or podman, empty if there is
     none, with the reason in ``lacks``. ``images`` are the ids of the images that were asked about, by reference as

@@ -13,7 +13,7 @@ from netcompose.topology import values
 from netcompose.topology.build_container import build_container
 from netcompose.topology.build_container import impairment as build_impairment
 from netcompose.topology.findings import Findings
-from netcompose.topology.model import Host, Link, LinkEnd, Network, Parent, Subnet, Topology
+from netcompose.topology.model import EXTERNAL, Host, Link, LinkEnd, Network, Parent, Subnet, Topology
 from netcompose.topology.source import Path, Problem, Source
 from netcompose.topology.words import choices, did_you_mean_or, quoted
 
@@ -122,6 +122,13 @@ def _network(name: str, spec: Mapping[str, Any], subnets: Mapping[str, Subnet], 
             )
             found.append(Subnet(entry, at, ""))
     external = spec.get("external", False)
+    own = {key: spec[key] for key in _NETWORK_KEYS if key in spec}
+    if external:
+        for key in ("driver", "subnets", "mtu"):
+            if key in spec:
+                hint = "an external network is used as it is found"
+                findings.add(f"{name} is external, so '{key}' cannot be set", (*path, key), hint=hint, key=True)
+        own["driver"] = EXTERNAL
     return Network(
         name=name,
         path=path,
@@ -132,7 +139,7 @@ def _network(name: str, spec: Mapping[str, Any], subnets: Mapping[str, Subnet], 
         ),
         external=bool(external),
         external_name=external["name"] if isinstance(external, dict) else "",
-        **{key: spec[key] for key in _NETWORK_KEYS if key in spec},
+        **own,
     )
 
 

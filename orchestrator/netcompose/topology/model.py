@@ -59,9 +59,14 @@ class Subnet:
     aux_addresses: Mapping[str, str] = field(default_factory=dict)
 
 
+#: The driver of networks that are an engine's.
+EXTERNAL = "external"
+
+
 @dataclass(frozen=True)
 class Network:
-    """A network that containers join. ``mtu`` 0: the driver's default. ``mode``, ``flag`` and ``sources`` (MAC
+    """A network that containers join. With ``external`` its driver is EXTERNAL, and it is ``external_name`` on the
+    host, or has its own name there. ``mtu`` 0: the driver's default. ``mode``, ``flag`` and ``sources`` (MAC
     addresses) are the driver's."""
 
     name: str

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from netcompose.planner.plan import Change
-from netcompose.resources import ContainerState, ExecTarget, Observation
+from netcompose.resources import ContainerState, EngineNetwork, ExecTarget, Observation
 
 #: Called with (changes done, changes in all, the last one's address).
 Progress = Callable[[int, int, str], None]
@@ -78,6 +78,9 @@ class Connection(Protocol):
 
     def unreachable_images(self, names: Sequence[str]) -> dict[str, str]:
         """Why the host's engine cannot pull images, by name; empty for those that it can."""
+
+    def engine_networks(self, names: Sequence[str]) -> dict[str, EngineNetwork]:
+        """Networks of the host's engine by name, with what is in the way of joining one."""
 
     def pull_image(self, name: str, progress: Progress | None = None) -> str:
         """Have the host's engine pull an image; its id. ``progress`` counts bytes."""

@@ -21,7 +21,7 @@ from netcompose.agent.protocol import (
 from netcompose.errors import HostUnreachable, NetcomposeError, ProtocolError
 from netcompose.planner.plan import Change
 from netcompose.planner.serialise import change_to_data
-from netcompose.resources import ContainerState, ExecTarget, Observation, from_data, to_data
+from netcompose.resources import ContainerState, EngineNetwork, ExecTarget, Observation, from_data, to_data
 from netcompose.transports.base import Progress
 
 #: Seconds until the agent's first word; for an answer; and for the next sign of life while it makes changes, of
@@ -258,6 +258,14 @@ class RemoteAgent:
     def unreachable_images(self, names: Sequence[str]) -> dict[str, str]:
         """Why the host's engine cannot pull images, by name."""
         return dict(self._call("unreachable_images", {"names": list(names)}, timeout=APPLY_TIMEOUT))
+
+    def engine_networks(self, names: Sequence[str]) -> dict[str, EngineNetwork]:
+        """Networks of the host's engine by name."""
+        data = self._call("engine_networks", {"names": list(names)})
+        try:
+            return {name: from_data(EngineNetwork, item) for name, item in data.items()}
+        except ValueError as error:
+            raise self._misunderstood("engine_networks", error) from error
 
     def pull_image(self, name: str, progress: Progress | None = None) -> str:
         """Have the host's engine pull an image; its id."""

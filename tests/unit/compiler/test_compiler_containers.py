@@ -187,7 +187,6 @@ UNSUPPORTED = [
     ([container("w", network_mode="host", dns=("192.0.2.1",))], ("containers", "w", "dns")),
     ([container("w", network_mode="host", extra_hosts=(("a", "192.0.2.1"),))], ("containers", "w", "extra_hosts")),
     ([network("m", "10.0.0.0/24", driver="ovs")], ("networks", "m", "driver")),
-    ([network("m", external=True, external_name="br0")], ("networks", "m", "external")),
     ([network("m", "10.0.0.0/24", driver="overlay", encrypted=True)], ("networks", "m", "encrypted")),
     ([network("m", "10.0.0.0/24", driver="overlay", masquerade=False)], ("networks", "m", "masquerade")),
 ]
@@ -222,12 +221,12 @@ def test_problems_are_in_file_order():
     from netcompose.topology.source import Position, Source
 
     world = topology(
-        network("m", external=True, encrypted=True),
+        network("m", "10.0.0.0/24", driver="overlay", masquerade=False, encrypted=True),
         container("w", network_mode="none", image="x", engine={"pull_policy": "build"}),
     )
     lines = {
         ("networks", "m", "encrypted"): 9,
-        ("networks", "m", "external"): 2,
+        ("networks", "m", "masquerade"): 2,
         ("containers", "w", "pull_policy"): 3,
     }
     source = Source("t.yaml", lambda path, key: Position("t.yaml", lines[path], 1))
@@ -295,3 +294,21 @@ def test_feature_that_the_host_lacks(feature, path):
     assert "no such module" in message
     assert where == path
     assert problems(*things, live=fresh(features={feature: ""})) == []
+
+
+def test_an_engines_network_is_on_one_host():
+    hosts = {name: Host(name, ("hosts", name), address=f"192.0.2.{n}") for n, name in enumerate("ab", 1)}
+    things = [container(name, "m", host=name) for name in "ab"]
+    world = topology(network("m", external=True, driver="external", external_name="br0"), *things, hosts=hosts)
+    assert [p.path for p in compile_topology(world, {}).problems] == [("containers", "b", "networks", "m")]
+
+
+def test_a_port_on_an_engines_bridge_is_all_that_is_made_for_its_network():
+    net = network("m", {"subnet": "10.0.0.0/24", "gateway": "10.0.0.1", "aux_addresses": {"x": "10.0.0.2"}},
+                  external=True, driver="external", external_name="br-0123")  # fmt: skip
+    made = compile_topology(topology(net, container("w", "m")), fresh()).resources[HOST]
+    veth = made["interface/w.eth0"]
+    assert veth.peer.master == "foreign:br-0123"
+    assert [route.via for route in veth.end.routes] == ["10.0.0.1"]
+    assert veth.end.addresses[0] not in ("10.0.0.1/24", "10.0.0.2/24")
+    assert not {"bridge/m", "firewall/campus"} & set(made)

@@ -170,6 +170,12 @@ def master_index(context: Context, end: End) -> int:
     """The interface index of an end's master, 0 for none."""
     if not end.master:
         return 0
+    if end.master.startswith("foreign:"):
+        name = end.master.partition(":")[2]
+        index = context.host_index(name)
+        if not index:
+            raise KernelRefused("{}: the bridge {} is gone".format(end.name, name))
+        return index
     from netcompose.resources.names import host_interface_name
 
     return context.host_index(host_interface_name(context.topology, end.master))

@@ -46,6 +46,6 @@ class _Drivers(Mapping[str, Driver]):
         return len(self._names)
 
 
-DRIVERS = _Drivers("bridge", "ipvlan", "macvlan", "overlay", "routed")
+DRIVERS = _Drivers("bridge", "external", "ipvlan", "macvlan", "overlay", "routed")
 #: Those whose hosts are the gateways: they have its addresses, filter and publish for it.
 HOST_IS_GATEWAY = ("bridge", "routed")

@@ -27,8 +27,8 @@ def hosts_of(topology: Topology, on: list[Member]) -> list[str]:
 
 
 def is_known(network: Network) -> bool:
-    """Whether all subnets of a network could be read; of others nothing more is said."""
-    return all(subnet.subnet for subnet in network.subnets)
+    """Whether all subnets of a network could be read; of others, and of an engine's, nothing more is said."""
+    return not network.external and all(subnet.subnet for subnet in network.subnets)
 
 
 def line_of(topology: Topology, path: Path) -> str:
