@@ -53,6 +53,19 @@ def is_wired(container: Spec) -> bool:
     return bool(container.image) and container.network_mode in ("networks", "none")
 
 
+def carriers(topology: Topology, owners: Mapping[str, str]) -> dict[str, str]:
+    """For containers without an image whose network others with one share: the one of those that brings the namespace.
+
+    An engine cannot start a container in a namespace that is there, but everything else can use the engine's.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(topology.containers):
+        owner = topology.containers.get(owners[name])
+        if topology.containers[name].image and owner is not None and not owner.image:
+            found.setdefault(owner.name, name)
+    return found
+
+
 def without(topology: Topology) -> tuple[Topology, list[str]]:
     """The topology with bare namespaces in the place of containers from images, and the names of those: what a host
     without an engine can have of it."""
@@ -110,10 +123,12 @@ def resources(
     *,
     files: Sequence[File],
     after: Sequence[str],
+    carrier: str = "",
 ) -> Iterator[Resource]:
     """The engine's container, the start of its program, and its commands; ``after`` are the ids of its interfaces and
-    of what else has to be there before its program runs."""
-    wired = is_wired(container)
+    of what else has to be there before its program runs. ``carrier`` is the container that brings the namespace of a
+    stack whose owner has no image."""
+    wired = is_wired(container) or carrier == container.name
     waits = _dependencies(topology, container)
     ready = (
         *after,
@@ -121,6 +136,9 @@ def resources(
         *(_started(topology, other) for other in waits),
     )
     made = _container(topology, container, live, files, [GATE_ID] if wired else ready)
+    if carrier:
+        own = carrier == container.name
+        made = replace(made, network="" if own else f"container:{carrier}", stack=owner if own else "")
     yield replace(made, ready=ready)
     yield Start(
         id=start_id(container.name),
