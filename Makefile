@@ -12,16 +12,16 @@ demo: $(VENV)/ready           ## bring the quickstart up in a throw-away host, p
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables nsenter:util-linux
 	@$(RUN) $(PY) examples/quickstart/demo.py
 
+# What the virtual machines boot is made beside lint and types, where it is not there yet; if it cannot be, tests say so.
 test: $(VENV)/ready           ## lint, types, and everything
 	@tools/need ip:iproute2 ping:iputils-ping curl:curl nft:nftables tcpdump:tcpdump nsenter:util-linux \
 		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
 		iptables:iptables dockerd:docker.io docker-compose:docker-compose qemu-system-x86_64:qemu-system-x86 \
-		busybox:busybox-static
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	PYTHONPATH=tests/vm $(PY) -m virtual.booted
+		busybox:busybox-static podman:podman
+	@PYTHONPATH=tests/vm $(PY) -m virtual.booted & made=$$!; set -x; \
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy; \
+	status=$$?; set +x; wait $$made; exit $$status
 	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal tests
 
 test-vm: $(VENV)/ready        ## the tests in virtual machines with a distribution's kernel alone

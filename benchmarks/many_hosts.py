@@ -89,7 +89,7 @@ class _Run:
 
         text = many_hosts(*self._shape)
         self._topology = self._timed("load", lambda: load_text(text))
-        live = {name: Observation(facts=_facts(number)) for number, name in enumerate(self._topology.hosts)}
+        live = {name: Observation(facts=facts(number)) for number, name in enumerate(self._topology.hosts)}
         desired = self._timed("compile", lambda: compile_topology(self._topology, live))
         if desired.problems:
             raise SystemExit(f"{len(desired.problems)} problems: {desired.problems[0].message}")
@@ -106,7 +106,7 @@ class _Run:
 
         topology = self._topology
         for number, name in enumerate(topology.hosts):
-            self._sites[name] = SimulatedHost(name, _facts(number), delay)
+            self._sites[name] = SimulatedHost(name, facts(number), delay)
         connections = {name: site.connect() for name, site in self._sites.items()}
         executor = Executor(connections, lambda name: self._sites[name].connect())
 
@@ -129,7 +129,7 @@ class _Run:
             raise SystemExit(f"one host was to change, not {sorted(found)[:5]}")
 
 
-def _facts(number: int) -> Any:
+def facts(number: int) -> Any:
     """A host with an address on a segment of its own for tunnels, and with a name server."""
     from netcompose.resources import HostFacts
 

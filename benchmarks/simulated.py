@@ -56,7 +56,7 @@ class SimulatedHost:
     def features(self, names: Sequence[str] = ()) -> dict[str, str]:
         return dict.fromkeys(names, "")
 
-    def observe(self, topology: str, parents: Sequence[str] = ()) -> Observation:
+    def observe(self, topology: str, parents: Sequence[str] = (), images: Sequence[str] = ()) -> Observation:
         return Observation(resources=self.live, facts=self._facts)
 
     def owners(self, inodes: Sequence[int]) -> dict[int, str]:

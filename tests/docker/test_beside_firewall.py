@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import outside
 import pytest
 import test_firewall
-from engine import Engine
 from test_firewall import *  # noqa: F403
 
 from netcompose.transports.sandbox import Sandbox
@@ -16,10 +14,9 @@ del test_s9_a_topology_without_a_way_out_does_not_make_the_host_forward  # noqa:
 
 
 @pytest.fixture
-def host(engine: Engine) -> Sandbox:
+def host(host_with_a_neighbour: Sandbox) -> Sandbox:
     """A host with a neighbour and a Docker Engine."""
-    outside.attach(engine.host)
-    return engine.host
+    return host_with_a_neighbour
 
 
 @pytest.fixture(autouse=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import outside
 import pytest
-from engine import Engine
 from test_ports import *  # noqa: F403
 
 from netcompose.transports.sandbox import Sandbox
 
 
 @pytest.fixture
-def host(engine: Engine) -> Sandbox:
+def host(host_with_a_neighbour: Sandbox) -> Sandbox:
     """A host with a neighbour and a Docker Engine."""
-    outside.attach(engine.host)
-    return engine.host
+    return host_with_a_neighbour

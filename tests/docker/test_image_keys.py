@@ -208,9 +208,9 @@ def test_all_network_modes_also_between_native_and_image_containers(make: Make) 
     modes.up()
     assert modes.inside("host", "ip", "-o", "link") == modes.host.run(["busybox", "ip", "-o", "link"]).stdout
     assert len(modes.inside("alone", "ip", "-o", "link").splitlines()) == 1
-    addresses = modes.inside("owner", "ip", "-o", "addr")
-    assert "10.5.0." in addresses and modes.inside("guest", "ip", "-o", "addr") == addresses
-    native = modes.host.run(["ip", "netns", "exec", "modes-native", "busybox", "ip", "-o", "addr"]).stdout
+    addresses = modes.inside("owner", "ip", "-o", "-4", "addr")
+    assert "10.5.0." in addresses and modes.inside("guest", "ip", "-o", "-4", "addr") == addresses
+    native = modes.host.run(["ip", "netns", "exec", "modes-native", "busybox", "ip", "-o", "-4", "addr"]).stdout
     assert native == addresses
     # Who shares a network is where it is, also after it was made anew.
     modes.engine.docker("restart", "--time", "0", "modes-owner")

@@ -251,14 +251,13 @@ def whole() -> str:
         "nft": _tool("nft", "-s", "-j", "list", "ruleset").splitlines() if shutil.which("nft") else (),
         "namespaces": _tool("ip", "netns", "list").splitlines(),
         "files": _contents("/run", "/etc/netns", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"),
-        "mounts": (line for line in _tool("cat", "/proc/self/mountinfo").splitlines() if _MOUNT.match(line)),
+        "mounts": _tool("cat", "/proc/self/mountinfo").splitlines(),
         "processes": sorted(line for line in _tool("ps", "-eo", "args=").splitlines() if not _OWN.match(line)),
         "sysctls": (line for line in _output("sysctl", "-a").splitlines() if not line.startswith(_VOLATILE)),
     }
     return "\n".join(line for name, lines in parts.items() for line in (f"# {name}", *lines)) + "\n"
 
 
-_MOUNT = re.compile(r"[^ ]+ [^ ]+ [^ ]+ [^ ]+ /(run|etc)[/ ]")
 #: The tools of a reading, and the kernel's threads.
 _OWN = re.compile(r"ps -eo|\[.*\]$")
 

@@ -14,6 +14,7 @@ TOPOLOGY = "name: campus\nnetworks: {a: {subnets: [10.30.1.0/24]}}\ncontainers: 
 NETWORKD = (
     "mkdir -p /run/systemd/netif /etc/systemd/network /etc/systemd/networkd.conf.d; touch /run/systemd/netif/state"
 )
+LOGIND = "mkdir -p /run/systemd/sessions /etc/systemd/logind.conf.d"
 
 #: What is done to the host -> the beginning of what is said about it.
 OTHERS = {
@@ -25,6 +26,11 @@ OTHERS = {
     "forward-drops-ipv6": (
         "nft add table ip6 filter; nft 'add chain ip6 filter FORWARD { type filter hook forward priority 0; policy drop; }'",
         "the host's ip6tables drops what is forwarded",
+    ),
+    "logind": (
+        # Who logged in here is root, who is left in peace unless somebody else is named.
+        f"{LOGIND}; printf '[Login]\nKillUserProcesses=yes\nKillExcludeUsers=lab\n' >/etc/systemd/logind.conf.d/a.conf",
+        "systemd-logind ends what root has started when the session ends (KillUserProcesses=yes)",
     ),
     "networkd": (NETWORKD, "systemd-networkd removes routes and routing rules that it does not know"),
     "networkd-half-told": (
@@ -62,10 +68,11 @@ def test_what_interferes_is_named_and_not_touched(host: Sandbox, tmp_path: Path,
         "nft add table ip filter; nft 'add chain ip filter FORWARD { type filter hook forward priority 0; }'",
         # The folder is there on every host with systemd.
         "mkdir -p /run/systemd/netif/leases",
+        f"{LOGIND}; printf '[Login]\nKillUserProcesses=yes\n' >/etc/systemd/logind.conf.d/a.conf",
         f"{NETWORKD}; printf '[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n'"
         " >/etc/systemd/networkd.conf.d/a.conf; printf '[Match]\nName=en*\n' >/etc/systemd/network/lan.network",
     ],
-    ids=["nothing", "forward-accepts", "systemd-without-networkd", "networkd-told"],
+    ids=["nothing", "forward-accepts", "systemd-without-networkd", "logind-spares-root", "networkd-told"],
 )
 def test_what_does_not_interfere_is_not_mentioned(host: Sandbox, tmp_path: Path, command: str) -> None:
     run(host, "sh", "-c", command)

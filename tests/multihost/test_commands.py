@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,9 @@ containers:
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(two_hosts: Site) -> Site:
     """Two hosts."""
-    return make_site(2)
+    return two_hosts
 
 
 @pytest.fixture
@@ -170,3 +169,32 @@ containers:
     site.netcompose("down", "-f", str(file))
     assert "lab-b" not in site.run("ip", "netns").stdout
     before.assert_same()
+
+
+def test_the_readme_has_what_a_new_user_types(site: Site, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text().partition("## Several hosts")[2]
+    document = text.partition("```yaml\n")[2].partition("```")[0]
+    commands = [
+        line.partition("#")[0].split()[1:]
+        for line in text.partition("## Commands")[0].splitlines()
+        if "    netcompose " in line
+    ]
+    # The addresses are those of this site, and who logs in is somebody here.
+    for number, host in enumerate(site.hosts.values(), 4):
+        assert f"10.0.0.{number}" in document
+        document = document.replace(f"10.0.0.{number}", host.address)
+        host.add_user("me", sudo="NOPASSWD: ALL")
+    (tmp_path / "topology.yaml").write_text(document)
+    site.trust()
+
+    def type_(words: list[str], status: int = 0) -> str:
+        done = site.netcompose(*words, status=status, cwd=str(tmp_path))
+        return done.stdout + done.stderr
+
+    assert commands[0] == ["hosts"] and commands[1] == ["hosts", "--accept-new-host-keys"]
+    assert type_(commands[0], status=7).count("run again with --accept-new-host-keys") == 2
+    for words in commands[1:]:
+        # There is no terminal here.
+        type_([word for word in words if word != "-it"])
+    assert ["up"] in commands and any(words[:1] == ["exec"] and "ping" in words for words in commands)
+    type_(["down"])

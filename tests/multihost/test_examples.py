@@ -1,8 +1,8 @@
-"""The examples over several hosts, with real sshd between the command line and the hosts (S14, S15, S16)."""
+"""The examples over several hosts, with real sshd between the command line and the hosts (S11, S14, S15, S16)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,9 @@ from testbed.sites import Site
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(two_hosts: Site) -> Site:
     """The examples' two hosts."""
-    return make_site(2)
+    return two_hosts
 
 
 def inside(site: Site, file: str, container: str, *argv: str, status: int = 0) -> str:
@@ -43,6 +43,29 @@ def test_an_example_works_over_ssh_and_leaves_nothing(
         inside(site, file, one, "ping", "-c1", "-W5", other)
         assert ("VXLAN" in lines(1)[0]) is encapsulated
     site.netcompose("down", "-f", file)
+    before.assert_same()
+
+
+def test_macvlan_on_the_segment_of_two_hosts(site: Site) -> None:
+    file = str(EXAMPLES / "macvlan-hosts" / "topology.yaml")
+    before = HostSnapshots(site)
+
+    def promiscuous(host: str) -> bool:
+        return "PROMISC" in json.loads(site[host].run("ip", "-j", "link", "show", "eth0"))[0]["flags"]
+
+    site.netcompose("up", "-f", file)
+    assert "No changes" in site.netcompose("plan", "-f", file).stdout
+    assert promiscuous("server1") and promiscuous("server2")
+    for family in ("-4", "-6"):
+        inside(site, file, "web2", "ping", family, "-c1", "-W5", "web1")
+    # Neighbours on the wire: a full-size frame, the container's own MAC address, and nobody in between.
+    inside(site, file, "web2", "ping", "-4", "-c1", "-W5", "-M", "do", "-s", "1472", "web1")
+    assert "02:00:00:00:50:11" in inside(site, file, "web2", "ip", "neigh", "show", "192.168.50.11")
+    with capture(site["server1"].sandbox, "eth0", "icmp") as lines:
+        inside(site, file, "web2", "ping", "-4", "-c1", "-W5", "web1")
+        assert "> 192.168.50.11: ICMP echo request" in "".join(lines(1))
+    site.netcompose("down", "-f", file)
+    assert not promiscuous("server1") and not promiscuous("server2")
     before.assert_same()
 
 

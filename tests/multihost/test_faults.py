@@ -1,5 +1,6 @@
 """Faults between the command line and the hosts, over real sshd: a cable that is cut before, during and after the
-changes, sshd killed. Afterwards the change is complete everywhere, or every host is as it was; and the next `up` works."""
+changes, sshd killed, a host that nothing can be done on. Afterwards the change is complete everywhere, or every host is
+as it was; and the next `up` works."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hosts_support import HostSnapshots
-from testbed.sites import NETCOMPOSE, Site, wait_until
+from testbed.sites import NETCOMPOSE, Site, program, wait_until
 
 TOPOLOGY = """
 name: lab
@@ -24,9 +25,9 @@ containers:
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(two_hosts: Site) -> Site:
     """Two hosts."""
-    return make_site(2)
+    return two_hosts
 
 
 @pytest.fixture
@@ -61,6 +62,75 @@ def works(site: Site, file: Path) -> None:
     site.netcompose("up", "-f", str(file), timeout=120)
     assert "No changes" in site.netcompose("plan", "-f", str(file)).stdout
     site.netcompose("exec", "-f", str(file), "a", "--", "ping", "-c1", "-W5", "b")
+
+
+#: What is wrong with the second host -> what its line of the hosts file says, how it is made so and well again, what is
+#: said, and what there is to do.
+WRONG = {
+    "key": ("user: root", "ANOTHER KEY", "", "shows another host key than the known one", "ssh-keygen -R"),
+    "user": ("user: nobodyhere", "true", "user: root", "does not let you log in", "is the user right"),
+    "root": ("user: me", "true", "user: me, become: sudo", "me is not root there", "`become: sudo`"),
+    "python3": ("user: root", "NO python3", "", "there is no python3", "apt-get install python3"),
+    "sudo": ("user: me, become: sudo", "NO sudo", "", "there is no sudo", "install sudo there"),
+    "sudo's password": (
+        "user: me, become: sudo",
+        "sed -i 's/NOPASSWD: //' /etc/sudoers.d/me",
+        "",
+        "sudo wants a password of me",
+        "me ALL=(ALL) NOPASSWD: ALL",
+    ),
+    "disk": ("user: root", "FULL", "", "/run is full", "du -sh /run"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_host_that_cannot_be_worked_on_keeps_the_others_from_being_changed(
+    site: Site, tmp_path: Path, what: str
+) -> None:
+    line, make, well, said, hint = WRONG[what]
+    host = site["server2"]
+    host.add_user("me", sudo="NOPASSWD: ALL")
+    # sudo's own, made by its first use.
+    host.shell("mkdir -p -m 711 /run/sudo")
+    file = tmp_path / "topology.yaml"
+    first = site.document(["server1"])
+    file.write_text(f"{first}  server2: {{address: {host.address}, {line}}}\n" + TOPOLOGY.replace("SECONDS", "0"))
+    undo = _break(site, make)
+    before = HostSnapshots(site)
+    done = site.netcompose("up", "-f", str(file), status=None)
+    assert done.returncode in (1, 7) and "nothing was changed" in done.stderr, done.stderr
+    assert "\n  server2: " in done.stderr and said in done.stderr and "server1: " not in done.stderr, done.stderr
+    assert hint in done.stderr, done.stderr
+    before.assert_same()
+    undo()
+    if well:
+        file.write_text(file.read_text().replace(line, well))
+    works(site, file)
+
+
+def _break(site: Site, how: str) -> Callable[[], object]:
+    """Make something wrong on the second host; what makes it well again."""
+    host = site["server2"]
+    if how.startswith("NO "):
+        # Commands of a login find everything but this.
+        folder = host.folder / "bin"
+        folder.mkdir(mode=0o755)
+        for name in {"env", "true", "python3", "sudo", "sh"} - {how.removeprefix("NO ")}:
+            (folder / name).symlink_to(program(name))
+        files = [host.home / ".bashrc", host.folder / "me" / ".bashrc"]
+        for file in files:
+            file.write_text(f"export PATH={folder}\n")
+        return lambda: [file.unlink() for file in files]
+    if how == "FULL":
+        host.shell("mkdir -p /run/netcompose; mount -t tmpfs -o size=64k tmpfs /run/netcompose")
+        return lambda: host.shell("umount /run/netcompose; rmdir /run/netcompose")
+    if how == "ANOTHER KEY":
+        known = site.known_hosts.read_text()
+        other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJVnaMl+QSDp/oJkY1ZqI4MMHlRDR0SyCTnNdyzWDRVs"
+        site.known_hosts.write_text(known.splitlines(keepends=True)[0] + f"{host.address} {other}\n")
+        return lambda: site.known_hosts.write_text(known)
+    host.shell(how)
+    return lambda: host.shell("echo 'me ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/me; chmod 440 /etc/sudoers.d/me")
 
 
 def test_a_cable_that_is_cut_in_the_middle(site: Site, file: Path) -> None:

@@ -52,6 +52,22 @@ def test_a_cable_between_hosts_carries_full_packets_of_both_families(hosts: Host
     hosts.assert_same(before)
 
 
+def test_a_number_that_a_deleted_namespace_still_has_is_waited_for(hosts: Hosts) -> None:
+    hosts.up(TOPOLOGY)
+    before = tunnel(hosts, "server4", "r1", "eth1")["linkinfo"]["info_data"]["id"]  # type: ignore[index]
+    # Somebody is in it, so that it goes on without a name, with its tunnel.
+    held = hosts.sandboxes["server4"].popen(
+        ["ip", "netns", "exec", "lab-r1", "sh", "-c", "echo in; sleep 2"], stdout=-1
+    )
+    assert held.stdout is not None and held.stdout.readline() == b"in\n"
+    hosts.shell("server4", "ip netns del lab-r1")
+    hosts.up(TOPOLOGY)
+    assert tunnel(hosts, "server4", "r1", "eth1")["linkinfo"]["info_data"]["id"] == before  # type: ignore[index]
+    assert hosts.reaches("server4", "r1", "10.1.0.2") and hosts.plan(TOPOLOGY).empty
+    held.wait(10)
+    held.stdout.close()
+
+
 def test_one_attribute_changes_at_both_ends_and_nothing_else(hosts: Hosts) -> None:
     hosts.up(TOPOLOGY)
     index = tunnel(hosts, "server4", "r1", "eth1")["ifindex"]

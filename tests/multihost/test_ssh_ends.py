@@ -152,6 +152,33 @@ except HostUnreachable as error: print(time.monotonic() - start < 10, error.mess
         assert process.stdout.readline() == "True host server1: the connection was lost during run_many\n"
 
 
+@pytest.mark.parametrize("how", ["the host's cable is cut", "the jump host stands still"])
+def test_keepalive_finds_a_host_that_is_gone_behind_a_jump_host(make_site, how):
+    site = make_site(2)
+    code = """
+from netcompose.errors import HostUnreachable
+from netcompose.resources import ExecTarget
+target = ssh.SshTarget("server2", "10.99.0.12", user="root", keepalive=1, proxy_jump="root@10.99.0.11")
+connection = ssh.connect(target)
+print("there", flush=True)
+start = time.monotonic()
+try: connection.run("lab", ExecTarget("x", "", "x", {}, "/", ""), ["sleep", "60"], 30)
+except HostUnreachable as error: print(2 < time.monotonic() - start < 15, error.message, flush=True)
+"""
+    with background(site, code) as (process, said):
+        assert said == "there"
+        # As long as somebody answers it is left in peace.
+        time.sleep(5)
+        assert site["server2"].agents()
+        if how.startswith("the host"):
+            site.cut("server2")
+        else:
+            # Its kernel goes on to acknowledge what comes.
+            site["server1"].run("pkill", "-STOP", "-x", "sshd")
+        assert process.stdout.readline() == "True host server2: the connection was lost during run_many\n"
+        site["server1"].run("pkill", "-CONT", "-x", "sshd", check=False)
+
+
 def test_an_agent_that_is_killed_is_told_with_its_last_words(site):
     code = """
 from netcompose.errors import HostUnreachable

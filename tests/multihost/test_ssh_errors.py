@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,17 @@ def test_a_key_that_is_not_known_is_shown_and_accepted_when_told(site):
     # OpenSSH reads what was written, and so do we.
     assert site.run("ssh", "-o", "BatchMode=yes", "root@10.99.0.11", "echo in").stdout == "in\n"
     hosts(site, status=0)
+
+
+def test_hosts_says_what_to_do_about_each_host(site):
+    site.trust()
+    file = site.folder / "topology.yaml"
+    file.write_text("name: lab\n" + site.document())
+    said = site.netcompose("-f", str(file), "hosts", status=7).stdout
+    assert "  not reached: 10.99.0.11 port 22 shows a host key that is not known: ssh-ed25519 SHA256:" in said
+    assert "  hint: compare it with `ssh-keygen -lf" in said and "--accept-new-host-keys" in said
+    (row,) = json.loads(site.netcompose("-f", str(file), "hosts", "--output", "json", status=7).stdout)
+    assert not row["reachable"] and "--accept-new-host-keys" in row["hint"]
 
 
 def test_a_key_that_has_changed_is_refused_even_when_new_ones_are_accepted(site):

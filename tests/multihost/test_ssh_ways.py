@@ -26,6 +26,16 @@ def test_a_port_and_a_hashed_known_hosts_file(make_site):
     assert contact(site, code).stdout == "0.1.0\n"
 
 
+def test_a_port_that_the_topology_names_counts_even_if_it_is_the_usual_one(site):
+    site.write_config("Host *\n  Port 2222\n")
+    file = site.folder / "topology.yaml"
+    file.write_text("name: lab\nhosts: {server1: {address: 10.99.0.11, user: root}}\n")
+    said = site.netcompose("-f", str(file), "ps", status=7).stderr
+    assert "host server1: nothing listens on 10.99.0.11 port 2222" in said
+    file.write_text(file.read_text().replace("user: root", "user: root, port: 22"))
+    site.netcompose("-f", str(file), "ps")
+
+
 def test_everything_out_of_ssh_config_with_include_and_match(make_site):
     site = make_site(1, ports={1: 2222})
     folder = site.home / ".ssh"

@@ -1,4 +1,4 @@
-"""VLANs (S12) and ipvlan (S13) on a distribution's kernel, and macvlan (S11) between machines, on real second cards.
+"""VLANs (S12) and ipvlan (S13) on a distribution's kernel, on a real second card; between machines: the next module.
 
 Oracles: ip, ping, tcpdump, the snapshot.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from outside import capture
-from segment import promiscuous, shown
+from segment import shown
 from support import Example, assert_same, cli, run, snapshot, until
 from virtual.machine import Machine
 
@@ -261,32 +261,56 @@ def test_an_ipvlan_of_others_in_another_mode_is_refused(host: Machine, tmp_path:
         run(host, "ip", "link", "del", "theirs")
 
 
-ONE_OF_TWO = """
-parents: {lan: {interface: eth1, promiscuous: true}, v10: {interface: eth1, vlan: 10}}
-networks:
-  phys: {driver: macvlan, parent: lan, subnets: [192.168.50.0/24]}
-  office: {driver: macvlan, parent: v10, subnets: [192.168.10.0/24]}
-containers:
-  flat: {networks: {phys: {ipv4_address: 192.168.50.LAST, mac_address: "02:00:00:00:50:LAST"}}}
-  tagged: {networks: {office: {ipv4_address: 192.168.10.LAST, mac_address: "02:00:00:00:10:LAST"}}}
-"""
+def test_two_ipvlans_exchange_their_addresses(host: Machine, tmp_path: Path) -> None:
+    """The kernel has no address twice on a parent, not for a moment; neither interface is made anew."""
+    text = IPVLAN.replace("MODE", "mode: l2")
+    topology = Topology(host, tmp_path, text)
+    topology.up()
+    before = {name: shown(host, "eth0", f"t-{name}")["ifindex"] for name in "ab"}
+    turned = text.replace("0.11", "0.1x").replace("0.12", "0.11").replace("0.1x", "0.12")
+    turned = turned.replace("::11", "::1x").replace("::12", "::11").replace("::1x", "::12")
+    topology.file.write_text(f"name: t\n{turned}")
+    changes = {change["address"]: change["actions"] for change in topology.plan()}
+    assert changes["local/interface/a.eth0"] == changes["local/interface/b.eth0"] == ["update"]
+    topology.up()
+    assert {name: shown(host, "eth0", f"t-{name}")["ifindex"] for name in "ab"} == before
+    assert topology.addresses("a") == {"eth0": ["192.168.60.12/24"]}
+    assert topology.addresses("b", "inet6") == {"eth0": ["fd00:60::11/64"]}
+    topology.ping("a", "192.168.60.11")
+    topology.ping("a", "fd00:60::11")
+    topology.down()
 
 
-def test_two_machines_on_one_segment(pair: tuple[Machine, Machine], tmp_path: Path) -> None:
-    """S11 and S12 across hosts: containers of both are neighbours on the segment, those of a VLAN on that alone."""
-    topologies = []
-    for number, machine in enumerate(pair, 11):
-        topologies.append(Topology(machine, tmp_path, ONE_OF_TWO.replace("LAST", str(number)), name=f"t{number}"))
-        topologies[-1].up()
-        assert promiscuous(machine)
-    one, two = topologies
-    with capture(two.host, "eth1", "icmp", options=["-e"]) as frames:
-        one.ping("flat", "192.168.50.12")
-        assert "02:00:00:00:50:11 > 02:00:00:00:50:12" in frames(1)[0]
-    with capture(two.host, "eth1", "vlan and icmp", options=["-e"]) as frames:
-        two.ping("tagged", "192.168.10.11")
-        assert "02:00:00:00:10:12 > 02:00:00:00:10:11" in frames(1)[0] and "vlan 10" in frames(1)[0]
-    one.ping("flat", "192.168.10.12", reaches=False)
-    for topology in topologies:
+def modules(host: Machine) -> list[str]:
+    """Those that are loaded."""
+    return [line.split()[0] for line in run(host, "cat", "/proc/modules").splitlines()]
+
+
+def test_what_the_kernel_can_is_looked_at_and_loaded_when_it_is_needed(host: Machine, tmp_path: Path) -> None:
+    """A distribution's kernel has most of it as modules, on the disk; one that is not there is named with the line."""
+    topology = Topology(host, tmp_path, IPVLAN.replace("MODE", "mode: l2"))
+    run(host, "modprobe", "-r", "ipvlan")
+    try:
+        before = modules(host)
+        told = json.loads(cli(host, "hosts", "--output", "json", file=topology.file).stdout)[0]["features"]
+        kernels = ("8021q", "bridge", "dummy", "ipvlan", "macvlan", "netem", "tbf", "veth", "vrf", "vxlan", "wireguard")
+        assert {name: told[name] for name in kernels} == dict.fromkeys(kernels, "")
+        cli(host, "plan", file=topology.file)
+        assert modules(host) == before and "ipvlan" not in before
+        topology.up()
+        assert "ipvlan" in modules(host)
         topology.down()
-        assert not promiscuous(topology.host)
+        until(lambda: host.run(["modprobe", "-r", "ipvlan"]).returncode == 0)
+        folder = f"/usr/lib/modules/{host.release}"
+        run(host, "mv", f"{folder}/kernel/drivers/net/ipvlan", "/tmp/ipvlan")
+        run(host, "sed", "-i.kept", "/ipvlan.ko:/d", f"{folder}/modules.dep")
+        try:
+            assert "the kernel has no ipvlan" in cli(host, "hosts", file=topology.file).stdout
+            said = cli(host, "up", file=topology.file, status=3).stderr
+            assert "t.yaml:4:12: host 'local': the kernel has no ipvlan, needed by network 'flat'" in said, said
+            assert_same(host, topology.before)
+        finally:
+            run(host, "mv", "/tmp/ipvlan", f"{folder}/kernel/drivers/net/ipvlan")
+            run(host, "mv", f"{folder}/modules.dep.kept", f"{folder}/modules.dep")
+    finally:
+        run(host, "modprobe", "ipvlan")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FOLDERS = ("/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd")
 #: Written by the running daemon; the folder alone is on every host with systemd.
 _NETWORKD_STATE = "/run/systemd/netif/state"
+_LOGIND_STATE = "/run/systemd/sessions"
 _KEEPS = {
     "ManageForeignRoutes": "routes",
     "ManageForeignRoutingPolicyRules": "routing rules",
@@ -39,6 +40,54 @@ def sentences(docker: Container[str]) -> Iterator[str]:
             )
     if os.path.exists(_NETWORKD_STATE):
         yield from _networkd()
+    if os.path.isdir(_LOGIND_STATE):
+        yield from _logind()
+
+
+def _logind() -> Iterator[str]:
+    """What is started in a user's session ends with it (logind.conf(5)): containers' processes, and the watchdog that
+    is to outlive a lost connection."""
+    settings = _lines("logind.conf", ("KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers"))
+    if not _is_yes(settings.get("KillUserProcesses", "no")):
+        return
+    user = _session_user()
+    only, spared = (settings.get(key, "").split() for key in ("KillOnlyUsers", "KillExcludeUsers"))
+    if user in (spared or ["root"]) or (only and user not in only):
+        return
+    yield (
+        "systemd-logind ends what {0} has started when the session ends (KillUserProcesses=yes), containers' processes "
+        "and the rollback of a run whose connection is lost included: set KillExcludeUsers=root {0} in "
+        "logind.conf".format(user)
+    )
+
+
+def _session_user() -> str:
+    """Who logged in, whoever this process has become since (proc(5), loginuid)."""
+    import pwd
+
+    user = os.environ.get("SUDO_USER", "")
+    with contextlib.suppress(OSError, ValueError, KeyError, OverflowError):
+        return user or pwd.getpwuid(int(_content("/proc/self/loginuid"))).pw_name
+    return "root"
+
+
+def _lines(name: str, keys: Container[str]) -> dict[str, str]:
+    """The settings of a file and its drop-ins that are asked for, the last of each."""
+    found = {}
+    for path in _settings_files(name):
+        for line in _content(path).splitlines():
+            key, separator, value = line.partition("=")
+            if separator and key.strip() in keys:
+                found[key.strip()] = value.strip()
+    return found
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _networkd() -> Iterator[str]:
@@ -73,8 +122,13 @@ def _files(pattern: str) -> Iterator[str]:
 
 
 def _read(name: str) -> RawConfigParser:
+    return _parsed(_settings_files(name))
+
+
+def _settings_files(name: str) -> list[str]:
+    """The file of this name that counts, and its drop-ins."""
     main = [path for path in (os.path.join(folder, name) for folder in _FOLDERS) if os.path.exists(path)][-1:]
-    return _parsed([*main, *_files(name + ".d/*.conf")])
+    return [*main, *_files(name + ".d/*.conf")]
 
 
 def _parsed(paths: list[str]) -> RawConfigParser:

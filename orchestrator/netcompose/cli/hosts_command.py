@@ -6,9 +6,14 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from netcompose.cli import common
 from netcompose.cli.reach import known_hosts, reach_some
+
+if TYPE_CHECKING:
+    from netcompose.errors import NetcomposeError
+    from netcompose.views.hosts import HostRow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +49,12 @@ def run(args: argparse.Namespace) -> int:
             )
             for host in live
         }
-    rows = [found.get(host) or HostRow(host, addresses[host], error=failures[host].message) for host in hosts]
+    rows = [found.get(host) or _failed(host, addresses[host], failures[host]) for host in hosts]
     sys.stdout.write(hosts_json(rows) if output == "json" else hosts_text(rows, colour=wants_colour(sys.stdout)))
     return max((error.exit_status for error in failures.values()), default=0)
+
+
+def _failed(host: str, address: str, error: NetcomposeError) -> HostRow:
+    from netcompose.views.hosts import HostRow
+
+    return HostRow(host, address, error=error.message.removeprefix(f"host {host}: "), hint=error.hint)

@@ -10,7 +10,7 @@ from typing import Any
 
 from netcompose.compiler import names
 from netcompose.resources import Container, Exec, File, Observation, Process, Resource, Start
-from netcompose.resources.container_engine import container_id, start_id
+from netcompose.resources.container_engine import GATED, container_id, start_id
 from netcompose.resources.names import GATE_SERVICE, GATEKEEPER, netns_name
 from netcompose.topology.model import Container as Spec
 from netcompose.topology.model import Topology
@@ -53,6 +53,26 @@ def is_wired(container: Spec) -> bool:
     return bool(container.image) and container.network_mode in ("networks", "none")
 
 
+def without(topology: Topology) -> tuple[Topology, list[str]]:
+    """The topology with bare namespaces in the place of containers from images, and the names of those: what a host
+    without an engine can have of it."""
+    names_of = [container.name for container in topology.containers.values() if container.image]
+    containers = {
+        name: replace(
+            container,
+            image="",
+            command=(),
+            exec=(),
+            engine={},
+            sysctls={key: value for key, value in container.sysctls.items() if key.startswith("net.")},
+        )
+        if container.image
+        else container
+        for name, container in topology.containers.items()
+    }
+    return replace(topology, containers=containers), names_of
+
+
 def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Problem]:
     """What the hosts' engines lack, each with the line that asks for it."""
     for container in topology.containers.values():
@@ -66,6 +86,15 @@ def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Pr
                 "install docker.io there, or leave 'image' out: then it is a namespace that runs programs of the host"
             )
             yield topology.source.problem(message, path, hint=hint)
+        elif engine.machine and engine.machine not in GATED and is_wired(container):
+            message = f"host {container.host!r}: its processor ({engine.machine}) has no gate to start containers with"
+            hint = f"there is one for {' and '.join(GATED)}; a container without an image can be anywhere"
+            yield topology.source.problem(message, path, hint=hint)
+        elif engine.runtime and topology.hosts[container.host].runtime not in ("", engine.runtime):
+            wanted = topology.hosts[container.host].runtime
+            message = f"host {container.host!r}: {wanted} is asked for, and {engine.runtime} is what answers there"
+            hint = "stop the other one, or name the socket there: DOCKER_HOST=unix:///run/podman/podman.sock"
+            yield topology.source.problem(message, (*topology.hosts[container.host].path, "runtime"), hint=hint)
         elif engine.runtime and not engine.images.get(container.image) and container.image not in engine.coming:
             message = f"host {container.host!r}: {engine.runtime} has no image {container.image!r}"
             yield topology.source.problem(

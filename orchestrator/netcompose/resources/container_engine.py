@@ -11,6 +11,8 @@ from netcompose.resources.base import IN_PLACE, OBSERVED, REPLACE, Requirement, 
 LABEL_TOPOLOGY = "io.netcompose.topology"
 LABEL_RESOURCE = "io.netcompose.resource"
 LABEL_SPEC = "io.netcompose.spec"
+#: Processors (uname(2)) for which there is a gate.
+GATED = ("x86_64", "aarch64")
 #: ``Container.network``: a stack of its own, wired before its program runs; else ``host``, or ``container:NAME``.
 WIRED = ""
 #: ``Container.state``: what is wanted, and what is found instead.

@@ -13,13 +13,14 @@ from netcompose.views.terminal import Paint, count, printable, table
 
 @dataclass(frozen=True)
 class HostRow:
-    """A host and what was learned of it: ``facts``, or ``error`` with why it could not be reached. ``ahead`` is by how
-    many seconds its clock is ahead of the one here."""
+    """A host and what was learned of it: ``facts``, or ``error`` with why it could not be reached and ``hint`` with
+    what to do about it. ``ahead`` is by how many seconds its clock is ahead of the one here."""
 
     name: str
     address: str = ""
     facts: HostFacts | None = None
     error: str = ""
+    hint: str = ""
     ahead: float = 0.0
 
 
@@ -40,8 +41,8 @@ def hosts_text(rows: Sequence[HostRow], *, colour: bool = False) -> str:
 
 
 def hosts_json(rows: Sequence[HostRow]) -> str:
-    """A list of objects: ``name``, ``address``, ``reachable``, ``error``, ``clock_ahead`` (seconds), ``features``
-    (name -> empty when usable, else why not), ``interferes`` and the facts."""
+    """A list of objects: ``name``, ``address``, ``reachable``, ``error``, ``hint``, ``clock_ahead`` (seconds),
+    ``features`` (name -> empty when usable, else why not), ``interferes`` and the facts."""
     return json_text([_data(row) for row in rows])
 
 
@@ -68,7 +69,8 @@ def _cells(row: HostRow) -> list[str]:
 
 def _notes(row: HostRow, paint: Paint) -> list[str]:
     if row.facts is None:
-        return [paint("not reached", "red") + (f": {printable(row.error)}" if row.error else "")]
+        said = paint("not reached", "red") + (f": {printable(row.error)}" if row.error else "")
+        return [said, *([f"{paint('hint', 'cyan')}: {printable(row.hint)}"] if row.hint else [])]
     lacks = missing(row.facts)
     lines = [paint(count(len(lacks), "feature") + " missing", "yellow") + ":"] if lacks else []
     lines += [f"  {printable(name)}: {printable(why)}" for name, why in lacks]
@@ -87,5 +89,6 @@ def _data(row: HostRow) -> dict[str, Any]:
         "address": row.address,
         "reachable": row.facts is not None,
         "error": row.error,
+        "hint": row.hint,
         "clock_ahead": round(row.ahead, 3),
     }

@@ -1,15 +1,12 @@
-"""Killed with SIGKILL after any single operation: the next ``up`` converges, and ``down`` leaves nothing.
-
-Each test takes every CHUNKS-th point of the run. At the even ones ``up`` repairs what is half-made, at the odd ones
-``down`` removes it directly. The points of a run are counted by killing until the run comes to its end.
-"""
+"""Killed with SIGKILL after any single operation: the next ``up`` converges, and ``down`` leaves nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from proof_host import KILLED, ProofHost
+from everywhere import killed_everywhere
+from proof_host import ProofHost
 
 CHUNKS = 8
 
@@ -48,41 +45,12 @@ SECOND: dict[str, Any] = {
 }
 
 
-def killed(host: ProofHost, topology: dict[str, Any], point: int) -> bool:
-    """Bring it up, killed after that many operations; False if the run was over before."""
-    done = host.cli("up", "-f", host.write(topology), fault={"mode": "kill", "at": point})
-    assert done.status in (0, KILLED), done
-    return done.status == KILLED
-
-
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_killed_up_is_repaired_by_up_or_removed_by_down(host: ProofHost, chunk: int) -> None:
-    untouched = host.snapshot()
-    point = chunk + 1
-    while killed(host, FIRST, point):
-        if (point // CHUNKS) % 2 == 0:
-            host.converge(FIRST)
-        host.down(FIRST)
-        host.assert_same(untouched)
-        point += CHUNKS
     # A run that is over soon would prove little: there are two namespaces, a bridge, three cables and four files.
-    assert point > 60
-    host.down(FIRST)
+    killed_everywhere(host, FIRST, chunk=chunk, chunks=CHUNKS, least=60)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_killed_change_is_finished_by_up_or_removed_by_down(host: ProofHost, chunk: int) -> None:
-    untouched = host.snapshot()
-    host.up(FIRST)
-    point = chunk + 1
-    while killed(host, SECOND, point):
-        if (point // CHUNKS) % 2 == 0:
-            host.converge(SECOND)
-        else:
-            host.down(SECOND)
-            host.assert_same(untouched)
-        host.up(FIRST)
-        point += CHUNKS
-    assert point > 60
-    host.down(FIRST)
-    host.assert_same(untouched)
+    killed_everywhere(host, SECOND, start=FIRST, chunk=chunk, chunks=CHUNKS, least=60)

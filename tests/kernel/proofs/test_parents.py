@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proof_host import KILLED, ProofHost
+from everywhere import fails_everywhere, killed_everywhere
+from proof_host import ProofHost
 
 CHUNKS = 2
 
@@ -43,10 +44,10 @@ SECOND: dict[str, Any] = {
 _CABLES = """
 ip link add eth1 type veth peer name far1
 ip link add eth2 type veth peer name far2
-for name in far1 far2 eth1 eth2; do ip link set $name up; done
+for name in far1 far2 eth1 eth2; do sysctl -q -w net.ipv6.conf.$name.accept_dad=0; ip link set $name up; done
 for try in $(seq 100); do
-    if [ $(ip -6 addr show scope link | grep -c inet6) = 4 ] && [ -z "$(ip -6 addr show tentative)" ]; then exit 0; fi
-    sleep 0.1
+    if [ $(ip -6 addr show scope link | grep -c inet6) = 4 ]; then exit 0; fi
+    sleep 0.02
 done
 exit 1
 """
@@ -60,72 +61,30 @@ def host(tmp_path: Path) -> Iterator[ProofHost]:
         yield proof
 
 
-def killed(host: ProofHost, topology: dict[str, Any], point: int) -> bool:
-    done = host.cli("up", "-f", host.write(topology), fault={"mode": "kill", "at": point})
-    assert done.status in (0, KILLED), done
-    return done.status == KILLED
-
-
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_killed_up_is_repaired_by_up_or_removed_by_down(host: ProofHost, chunk: int) -> None:
-    untouched = host.snapshot()
-    point = chunk + 1
-    while killed(host, FIRST, point):
-        if (point // CHUNKS) % 2 == 0:
-            host.converge(FIRST)
-        host.down(FIRST)
-        host.assert_same(untouched)
-        point += CHUNKS
-    assert point > 40
-    host.down(FIRST)
-    host.assert_same(untouched)
+    killed_everywhere(host, FIRST, chunk=chunk, chunks=CHUNKS, least=40)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_killed_change_is_finished_by_up_or_removed_by_down(host: ProofHost, chunk: int) -> None:
-    untouched = host.snapshot()
-    host.up(FIRST)
-    point = chunk + 1
-    while killed(host, SECOND, point):
-        if (point // CHUNKS) % 2 == 0:
-            host.converge(SECOND)
-        host.down(SECOND)
-        host.assert_same(untouched)
-        host.up(FIRST)
-        point += CHUNKS
-    assert point > 20
-    host.down(SECOND)
-    host.assert_same(untouched)
+    killed_everywhere(host, SECOND, start=FIRST, chunk=chunk, chunks=CHUNKS, least=20)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("start", ["fresh", "running"])
-def test_any_failing_operation_leaves_the_host_as_it_was(host: ProofHost, start: str, chunk: int) -> None:
-    if start == "running":
-        host.up(FIRST)
-    before = host.snapshot()
-    point = chunk + 1
-    topology = SECOND if start == "running" else FIRST
-    while True:
-        done = host.cli("up", "-f", host.write(topology), fault={"mode": "fail", "at": point})
-        if not done.hit:
-            assert done.status == 0, done
-            break
-        if done.status == 0:
-            # A folder that is there already, is not empty, or not there any more, is nothing to fail for.
-            assert done.hit in ("rmdir", "unlink", "mkdir"), (point, done)
-            host.down(topology)
-            if start == "running":
-                host.up(FIRST)
-            before = host.snapshot()
-        else:
-            assert done.status == 4 and "everything was put back" in done.err, f"{point} {done}"
-        # A segment without a parent gets another MAC address when it is made anew, which nobody ever sees.
-        host.assert_same(before, ignore=("address",) if start == "running" else ())
-        if start == "running":
-            assert not host.plan(FIRST)["changes"]
-        point += CHUNKS
-    assert point > 20
+def test_any_failing_operation_of_an_up_leaves_the_host_as_it_was(host: ProofHost, chunk: int) -> None:
+    fails_everywhere(host, FIRST, chunk=chunk, chunks=CHUNKS, least=20)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_any_failing_operation_of_a_change_leaves_the_host_as_it_was(host: ProofHost, chunk: int) -> None:
+    def nothing_to_change() -> None:
+        assert not host.plan(FIRST)["changes"]
+
+    # A segment without a parent gets another MAC address when it is made anew, which nobody ever sees.
+    fails_everywhere(
+        host, SECOND, start=FIRST, chunk=chunk, chunks=CHUNKS, least=20, ignore=("address",), also=nothing_to_change
+    )
 
 
 def test_going_there_is_as_having_been_there_all_along(host: ProofHost) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import signal
-from typing import Any
 
 import pytest
+from everywhere import fails_everywhere
 from proof_host import ProofHost, edited
 from test_crash import FIRST, SECOND
 
@@ -73,39 +72,12 @@ def test_a_name_that_is_taken_between_plan_and_apply_is_put_back(host: ProofHost
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_any_failing_operation_of_an_up_leaves_the_host_as_it_was(host: ProofHost, chunk: int) -> None:
-    fails_everywhere(host, FIRST, chunk)
+    fails_everywhere(host, FIRST, chunk=chunk, chunks=CHUNKS, least=40)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_any_failing_operation_of_a_change_leaves_the_host_as_it_was(host: ProofHost, chunk: int) -> None:
-    host.up(FIRST)
-    fails_everywhere(host, SECOND, chunk)
-
-
-def fails_everywhere(host: ProofHost, topology: dict[str, Any], chunk: int) -> None:
-    before = host.snapshot()
-    point = chunk + 1
-    while True:
-        done = host.cli("up", "-f", host.write(topology), fault={"mode": "fail", "at": point})
-        if not done.hit:
-            assert done.status == 0, done
-            break
-        if done.status == 0:
-            # A folder that is there already, is not empty, or not there any more, is nothing to fail for.
-            assert done.hit in ("rmdir", "unlink", "mkdir"), (point, done)
-            if topology is FIRST:
-                host.down(FIRST)
-            else:
-                host.up(FIRST)
-            before = host.snapshot()
-        else:
-            assert done.status == 4, (point, done)
-            assert "everything was put back" in done.err, done
-            assert re.search(r"error: (local/)?[a-z]+/|container [ab]", done.err), done
-            assert "injected by the test" in done.err or "Input/output error" in done.err, done
-        host.assert_same(before)
-        point += CHUNKS
-    assert point > 40
+    fails_everywhere(host, SECOND, start=FIRST, chunk=chunk, chunks=CHUNKS, least=40)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)

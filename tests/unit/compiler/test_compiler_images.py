@@ -83,4 +83,8 @@ def test_what_the_engine_lacks_is_told_with_the_line():
     assert problem.path == ("containers", "w", "image") and "docker pull small" in problem.hint
     (problem,) = compile_topology(topology(*world()), fresh(engine=EngineFacts(lacks="none here"))).problems
     assert "none here" in problem.message and problem.hint
+    (problem,) = compile_topology(
+        topology(*world()), fresh(engine=EngineFacts(runtime="docker", images={"small": "x"}, machine="mips"))
+    ).problems
+    assert "mips" in problem.message and problem.hint
     assert images_by_host(topology(*world())) == {"local": ("small",)}

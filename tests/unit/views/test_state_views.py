@@ -138,7 +138,10 @@ FACTS = HostFacts(
 
 
 def test_hosts_as_a_table() -> None:
-    rows = [HostRow("local", "", FACTS, ahead=-61.4), HostRow("server5", "10.0.0.5", None, "connection refused")]
+    rows = [
+        HostRow("local", "", FACTS, ahead=-61.4),
+        HostRow("server5", "10.0.0.5", None, "connection refused", "start sshd"),
+    ]
     assert hosts_text(rows) == (
         "HOST     ADDRESS   REACHED  KERNEL          PYTHON  ROOT  RUNTIME            MEMORY   LOAD  LACKS\n"
         "local    -         yes      6.1.0-18-amd64  3.11.2  yes   namespace, docker  2.0 GiB  0.50  2\n"
@@ -151,6 +154,7 @@ def test_hosts_as_a_table() -> None:
         "  interferes: Docker sets the FORWARD policy to DROP\n"
         "\nserver5\n"
         "  not reached: connection refused\n"
+        "  hint: start sshd\n"
     )
 
 
@@ -158,4 +162,11 @@ def test_hosts_as_json() -> None:
     one, two = json.loads(hosts_json([HostRow("local", "", FACTS), HostRow("b", "10.0.0.5", None, "refused")]))
     assert one["reachable"] is True
     assert one["features"]["vxlan"] == "the module is not there"
-    assert two == {"name": "b", "address": "10.0.0.5", "reachable": False, "error": "refused", "clock_ahead": 0.0}
+    assert two == {
+        "name": "b",
+        "address": "10.0.0.5",
+        "reachable": False,
+        "error": "refused",
+        "hint": "",
+        "clock_ahead": 0.0,
+    }

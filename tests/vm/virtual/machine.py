@@ -12,7 +12,7 @@ at /root/.ssh/authorized_keys, or at that of ``tester``, who may use sudo). ``et
 ``run`` and ``popen`` are those of ``netcompose.transports.sandbox.Sandbox``, and so the helpers of tests/kernel work on a
 machine as on a throw-away host. Four things are made to fit: this interpreter (``sys.executable``) is the machine's own
 Python inside; the package in whose tests this is, is there under the same path and found first (``Machine.push``);
-``sys.executable -m netcompose`` runs in a fork of a process that has imported it (guest/agent.py; /usr/bin/python3 starts
+``sys.executable -m netcompose`` (or ``netcompose.agent``) runs in a fork of a process that has imported it (guest/agent.py; /usr/bin/python3 starts
 one like everywhere else); and files in the folders of ``share`` are there, too, with their paths, as they are here when a
 command starts. Nothing comes back.
 
@@ -49,8 +49,8 @@ RELAY = Path(__file__).with_name("relay.py")
 _PARTS = ("orchestrator/netcompose", "schemas", "topologies", "examples", "tests/kernel", "tests/vm")
 #: What QEMU's private network gives to its only machine.
 _SSH_ADDRESS = "10.0.2.15"
-#: What the machine's Python is started with, here and there.
-_NETCOMPOSE = [sys.executable, "-m", "netcompose"]
+#: Python with a module, as tests start it.
+_MODULE = [sys.executable, "-m"]
 
 
 class Machine:
@@ -251,7 +251,7 @@ class Machine:
             "cwd": str(cwd or "/root"),
             "input": given,
             "together": False,
-            "fork": self._forks and words[:3] == _NETCOMPOSE,
+            "fork": self._forks and words[:2] == _MODULE and words[2].partition(".")[0] == "netcompose",
         }
 
     def _alive(self) -> Qemu:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from dataclasses import replace
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
@@ -58,7 +59,17 @@ class Engine:
     def __init__(self, path: str) -> None:
         self.api = EngineApi(path)
         self._named: dict[str, str] = {}
-        self.runtime = next((name for name, paths in SOCKETS.items() if path in paths), "docker")
+
+    @functools.cached_property
+    def version(self) -> Mapping[str, Any]:
+        """What it says of itself."""
+        return dict(self.api.get("/version"))
+
+    @property
+    def runtime(self) -> str:
+        """``docker`` or ``podman``, whichever socket it has."""
+        parts = [str(part.get("Name", "")) for part in self.version.get("Components") or ()]
+        return "podman" if any("Podman" in part for part in parts) else "docker"
 
     def close(self) -> None:
         """Close its connections."""
@@ -67,7 +78,7 @@ class Engine:
     def facts(self, images: Sequence[str]) -> EngineFacts:
         """What a plan needs to know of it."""
         try:
-            version = str(self.api.get("/version").get("Version", ""))
+            version = str(self.version.get("Version", ""))
             found = {name: self.image_id(name) or "" for name in images if name and not is_file(name)}
         except NetcomposeError as error:
             return EngineFacts(lacks=error.message)

@@ -1,9 +1,9 @@
 """The helper interpreter: a small, single-threaded Python that the agent starts to enter containers.
 
 The agent may have threads and a large memory, so it never forks itself. Its helper gets everything over a pipe: the
-source of the few modules that it runs (read through the package's loader, so that a zip bundle works too) and the
-request, which may hold secrets and therefore is no command-line argument. It answers over a second pipe, one JSON
-line per container: ``{"index": n, "failure": null}``.
+request, which may hold secrets and therefore is no command-line argument, and the few modules that it runs, compiled
+(it is the same interpreter) by the package's loader, so that a zip bundle works too. It answers over a second pipe, one
+JSON line per container: ``{"index": n, "failure": null}``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ _MODULES = (
 DEADLINE = 60.0
 
 #: All that ps(1) has to show of the program; the rest comes with the request.
-_STUB = "import json,sys;request=json.load(open(int(sys.argv[2])));exec(request['boot'])"
+_STUB = (
+    "import json,marshal,sys;pipe=open(int(sys.argv[2]),'rb');"
+    "request=json.loads(pipe.readline());exec(marshal.load(pipe))"
+)
 _BOOT = """
 import os, types
 report = int(sys.argv[3])
 os.set_inheritable(report, False)
-for name, source in request["modules"]:
+for name, code in marshal.load(pipe):
     parts = name.split(".")
     for end in range(1, len(parts)):
         package = ".".join(parts[:end])
@@ -44,25 +47,28 @@ for name, source in request["modules"]:
             sys.modules[package].__path__ = []
     module = sys.modules[name] = types.ModuleType(name)
     setattr(sys.modules[name.rpartition(".")[0]], parts[-1], module)
-    exec(compile(source, "<" + name + ">", "exec", dont_inherit=True), module.__dict__)
+    exec(code, module.__dict__)
+pipe.close()
 sys.exit(module.main(request, report))
 """
 
 
 @functools.lru_cache(maxsize=1)
-def _sources() -> list[tuple[str, str]]:
-    """The modules that the helper runs, with their source, in the order in which they need each other."""
+def _program() -> bytes:
+    """What the helper runs: code that imports modules, and these with their names, in the order in which they need each
+    other."""
     import importlib.util
+    import marshal
 
-    sources = []
+    modules = []
     for name in _MODULES:
         spec = importlib.util.find_spec(name)
         loader: Any = spec.loader if spec else None
-        source = loader.get_source(name) if loader else None
-        if source is None:
-            raise HostLacks("the source of {} is missing from this installation".format(name))
-        sources.append((name, source))
-    return sources
+        code = loader.get_code(name) if loader else None
+        if code is None:
+            raise HostLacks("the code of {} is missing from this installation".format(name))
+        modules.append((name, code))
+    return marshal.dumps(compile(_BOOT, "<boot>", "exec", dont_inherit=True)) + marshal.dumps(modules)
 
 
 class Helper:
@@ -91,8 +97,8 @@ class Helper:
             os.close(receive)
             os.close(report)
         try:
-            with open(send, "w", encoding="ascii") as pipe:
-                json.dump({**request, "boot": _BOOT, "modules": _sources()}, pipe)
+            with open(send, "wb") as pipe:
+                pipe.write(json.dumps(request).encode("ascii") + b"\n" + _program())
         except BrokenPipeError:
             pass  # It has ended already; the missing answer says so.
 

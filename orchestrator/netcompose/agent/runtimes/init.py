@@ -14,11 +14,13 @@ import os
 import select
 import signal
 import time
-from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence
 
 from netcompose.agent.kernel import syscalls
 from netcompose.agent.runtimes import inside, output, records
 from netcompose.agent.runtimes.inside import StepFailed
+
+if False:  # for the type checker; to the helper interpreter it would be a fifth of its start
+    from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence
 
 #: Seconds before a restart: the first wait, the longest, and how long a command must run to count as settled.
 FIRST_WAIT, LONGEST_WAIT, SETTLED = 0.1, 60.0, 10.0

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from typing import Any, Iterator, Mapping, NoReturn, Optional
+import warnings  # noqa: F401 (os.execvpe does, when it may be another user who cannot read it)
 
 from netcompose.agent.kernel import syscalls
+
+if False:  # for the type checker; to the helper interpreter it would be a fifth of its start
+    from typing import Any, Iterator, Mapping, NoReturn, Optional
 
 NETNS_DIR = "/run/netns"
 ETC_NETNS = "/etc/netns"

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _WINDOW = 16 << 20
 #: Signs of life of the controller that an agent misses before it ends.
 _SIGNS_MISSED = 4
+#: Signs of life of the SSH server that are missing when it is gone, and the seconds that it has in any case.
+_SIGNS_MISSING = 3
+_LEAST_PATIENCE = 3.0
 #: Seconds between the tries with an sshd that drops connections because it has too many that are not logged in yet; a
 #: jump host meets all of ours at once.
 _PAUSES = (0.2, 0.5, 1.0)
@@ -54,8 +57,14 @@ class SshAgent(RemoteAgent):
             threading.Thread(target=self._live, args=(target.keepalive,), daemon=True).start()
 
     def _live(self, every: float) -> None:
-        """Signs of life between requests; during one the agent expects nothing but its end."""
+        """Signs of life between requests; during one the agent expects nothing but its end. The SSH server has to
+        answer all the time: behind a jump host no TCP connection of ours tells that it is gone."""
         while not self._closed.wait(every):
+            patience = threading.Timer(max(_SIGNS_MISSING * every, _LEAST_PATIENCE), self._stream.close)
+            patience.daemon = True
+            patience.start()
+            self._stream.ask()
+            patience.cancel()
             if self._busy.acquire(blocking=False):
                 try:
                     self._stream.send_if_idle(ALIVE)

@@ -248,6 +248,10 @@ class Finder:
         sources = json.loads(self.data.decode())  # type: dict[str, str]
         return sources.get(self._path(name))
 
+    def get_code(self, name: str) -> "Any":
+        """The compiled code of a module; None for what is not in the bundle."""
+        return self.codes.get(self._path(name))
+
     def exec_module(self, module: "ModuleType") -> None:
         """Run the module's code."""
         exec(self.codes[self._path(module.__name__)], module.__dict__)  # noqa: S102

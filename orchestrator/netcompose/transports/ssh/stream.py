@@ -81,6 +81,14 @@ class ChannelStream(Stream):
             finally:
                 self._sending.release()
 
+    def ask(self) -> None:
+        """Have the SSH server answer, whatever it says; without an answer, wait until the connection is closed."""
+        transport = self._channel.get_transport()
+        if transport is not None and transport.is_active():
+            with contextlib.suppress(Exception):
+                # As ssh(1) does for ServerAliveInterval; that the server refuses is an answer as well (RFC 4254, 4).
+                transport.global_request("keepalive@openssh.com", wait=True)
+
     def _send(self, data: bytes, timeout: float | None) -> None:
         view = memoryview(data)
         while view:
