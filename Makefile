@@ -18,10 +18,12 @@ test: $(VENV)/ready           ## lint, types, and everything
 		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
 		iptables:iptables dockerd:docker.io docker-compose:docker-compose qemu-system-x86_64:qemu-system-x86 \
-		busybox:busybox-static
+		busybox:busybox-static docker-registry:docker-registry podman:podman
 	@PYTHONPATH=tests/vm $(PY) -m virtual.booted & made=$$!; set -x; \
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy; \
 	status=$$?; set +x; wait $$made; exit $$status
+	@# Once, and not by every process that a test starts, where the environment lets Python write no bytecode.
+	$(PY) -m compileall -q orchestrator
 	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal tests
 
 test-vm: $(VENV)/ready        ## the tests in virtual machines with a distribution's kernel alone
@@ -41,7 +43,8 @@ types: $(VENV)/ready
 
 bench: $(VENV)/ready          ## the published comparison; needs root
 	@tools/need ip:iproute2 ss:iproute2 ping:iputils-ping nsenter:util-linux nft:nftables iperf3:iperf3 \
-		sshd:openssh-server ssh:openssh-client
+		sshd:openssh-server ssh:openssh-client \
+		iptables:iptables dockerd:docker.io docker-compose:docker-compose busybox:busybox-static
 	$(PY) -m pip install -q --disable-pip-version-check -e '.[bench]'
 	$(RUN) $(PY) -m benchmarks
 

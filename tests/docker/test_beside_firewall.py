@@ -6,17 +6,9 @@ import pytest
 import test_firewall
 from test_firewall import *  # noqa: F403
 
-from netcompose.transports.sandbox import Sandbox
-
 # They are about a host that does not forward: with Docker it does already.
 del test_s9_two_topologies_share_forwarding_and_the_last_puts_it_back  # noqa: F821
 del test_s9_a_topology_without_a_way_out_does_not_make_the_host_forward  # noqa: F821
-
-
-@pytest.fixture
-def host(host_with_a_neighbour: Sandbox) -> Sandbox:
-    """A host with a neighbour and a Docker Engine."""
-    return host_with_a_neighbour
 
 
 @pytest.fixture(autouse=True)

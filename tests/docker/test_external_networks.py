@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from engine import SOCKET, Engine, settle
+from engine import SOCKET, Engine, need_docker, settle
 from image_support import Images, engine_objects, make_images
 from support import assert_same, run, snapshot, until
+
+from netcompose.transports.sandbox import Sandbox
 
 Make = Callable[[str], Images]
 
@@ -88,17 +90,19 @@ def test_a_port_that_somebody_takes_off_the_bridge_is_put_back(make: Make) -> No
     assert guest.host.run(["ip", "netns", "exec", "guest-nat", "ping", "-c1", "-W1", "10.60.0.10"]).returncode == 0
 
 
-def test_another_name_and_the_engines_default_network(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_name_and_the_engines_default_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_docker()
     monkeypatch.setenv("DOCKER_HOST", SOCKET)
-    make_images(engine)
-    engine.docker("run", "-d", "--name", "crane", "small")
-    text = TOPOLOGY.replace("{external: true}", "{external: {name: bridge}}").replace("10.60.0.99", "172.17.0.99")
-    guest = Images(engine, tmp_path, text)
-    guest.up()
-    guest.await_running("web")
-    assert guest.pings("web", "172.17.0.1") and guest.pings("web", "172.17.0.99") and guest.pings("web", "172.17.0.2")
+    # An engine with its default network, which the others go without.
+    with Sandbox("server4") as sandbox, Engine(sandbox) as engine:
+        make_images(engine)
+        engine.docker("run", "-d", "--name", "crane", "small")
+        text = TOPOLOGY.replace("{external: true}", "{external: {name: bridge}}").replace("10.60.0.99", "172.17.0.99")
+        guest = Images(engine, tmp_path, text)
+        guest.up()
+        guest.await_running("web")
+        for address in ("172.17.0.1", "172.17.0.2", "172.17.0.99"):
+            assert guest.pings("web", address)
 
 
 @pytest.mark.parametrize(

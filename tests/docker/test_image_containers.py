@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from engine import Engine
 from image_support import NEEDS_ETH0, NETCOMPOSE, Images, engine_objects
-from support import assert_same, run, snapshot
+from support import assert_same, cli, run, snapshot
 
 Make = Callable[[str], Images]
 
@@ -163,3 +163,11 @@ def test_exec_at_a_terminal_and_with_input(make: Make) -> None:
     done = mix.host.run(["script", "-qec", command, "/dev/null"], env={"TERM": "vt100"}, input="")
     assert done.stdout.strip().replace("\r", "").endswith("on vt100")
     assert done.returncode == 5
+
+
+def test_a_rehearsal_touches_no_engine(make: Make) -> None:
+    mix = make(MIX)
+    done = cli(mix.host, "rehearse", file=mix.file)
+    assert "bare namespaces stand in for web" in done.stderr
+    assert "all as the topology promises" in done.stdout
+    assert engine_objects(mix.engine) == []

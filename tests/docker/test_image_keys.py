@@ -208,9 +208,9 @@ def test_all_network_modes_also_between_native_and_image_containers(make: Make) 
     modes.up()
     assert modes.inside("host", "ip", "-o", "link") == modes.host.run(["busybox", "ip", "-o", "link"]).stdout
     assert len(modes.inside("alone", "ip", "-o", "link").splitlines()) == 1
-    addresses = modes.inside("owner", "ip", "-o", "addr")
-    assert "10.5.0." in addresses and modes.inside("guest", "ip", "-o", "addr") == addresses
-    native = modes.host.run(["ip", "netns", "exec", "modes-native", "busybox", "ip", "-o", "addr"]).stdout
+    addresses = modes.inside("owner", "ip", "-o", "-4", "addr")
+    assert "10.5.0." in addresses and modes.inside("guest", "ip", "-o", "-4", "addr") == addresses
+    native = modes.host.run(["ip", "netns", "exec", "modes-native", "busybox", "ip", "-o", "-4", "addr"]).stdout
     assert native == addresses
     # Who shares a network is where it is, also after it was made anew.
     modes.engine.docker("restart", "--time", "0", "modes-owner")
@@ -226,14 +226,44 @@ def test_all_network_modes_also_between_native_and_image_containers(make: Make) 
     assert engine_objects(modes.engine) == []
 
 
-def test_an_image_container_in_a_native_ones_network_is_refused_with_its_line(make: Make) -> None:
-    modes = make(
-        MODES.replace("owner: {image: small, networks", "owner: {networks").replace(
-            ", stop_grace_period: 0}\n  guest", "}\n  guest"
-        )
-    )
-    said = modes.refused("plan", status=3)
-    assert "topology.yaml:9:" in said and "network_mode: container:owner" in said
+SHARED = """
+name: shared
+networks:
+  lan: {subnets: [10.5.0.0/24]}
+containers:
+  owner: {command: [sleep, "100000"], networks: [lan], stop_grace_period: 0}
+  guest: {image: small, network_mode: "container:owner", stop_grace_period: 0}
+  second: {image: small, network_mode: "container:owner", stop_grace_period: 0}
+  other: {networks: [lan]}
+"""
+
+
+def test_image_containers_in_the_network_of_a_native_one(make: Make) -> None:
+    """The engine cannot be told to use a namespace that is there: one of the two brings it for all."""
+    shared = make(SHARED)
+    shared.up()
+    address = json.loads(shared.nc("ps", "--output", "json"))[0]["networks"]["lan"][0]
+
+    def everywhere() -> set[str]:
+        native = shared.host.run(["pgrep", "-xf", "sleep 100000"]).stdout.split()
+        paths = [f"/run/netns/shared-{name}" for name in ("owner", "guest", "second")]
+        paths += [f"/proc/{shared.inspect(name)['State']['Pid']}/ns/net" for name in ("guest", "second")]
+        paths += [f"/proc/{pid}/ns/net" for pid in native]
+        return set(shared.host.run(["stat", "-Lc", "%i", *paths]).stdout.split())
+
+    assert len(everywhere()) == 1
+    assert shared.pings("guest", "other") and shared.pings("second", "other")
+    shared.engine.docker("restart", "--time", "0", "shared-guest")
+    until(lambda: len(everywhere()) == 1 and not shared.at_the_gate("guest"), 30)
+    assert address in shared.inside("second", "ip", "-o", "-4", "addr")
+    assert shared.pings("second", "other") and shared.actions() == {}
+    # Without those with an image it is a namespace of netcompose's own making again.
+    text = shared.file.read_text()
+    shared.file.write_text("\n".join(line for line in text.splitlines() if "image" not in line) + "\n")
+    shared.up()
+    assert engine_objects(shared.engine) == []
+    assert shared.host.run(["ip", "netns", "exec", "shared-owner", "ping", "-c1", "-W1", "other"]).returncode == 0
+    shared.nc("down")
 
 
 def test_commands_of_exec_run_inside(make: Make) -> None:

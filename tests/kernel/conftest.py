@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import outside
 import pytest
+from segment import plug
 from support import Example
 
 from netcompose.transports.sandbox import Sandbox
@@ -15,6 +17,22 @@ from netcompose.transports.sandbox import Sandbox
 def host() -> Iterator[Sandbox]:
     """A throw-away host."""
     with Sandbox("server4") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def host_on_a_segment() -> Iterator[Sandbox]:
+    """A throw-away host whose ``eth1`` is on a segment with a router."""
+    with Sandbox("server4") as sandbox:
+        plug(sandbox)
+        yield sandbox
+
+
+@pytest.fixture
+def host_with_a_neighbour() -> Iterator[Sandbox]:
+    """A throw-away host on a cable to a neighbour."""
+    with Sandbox("server4") as sandbox:
+        outside.attach(sandbox)
         yield sandbox
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import outside
@@ -33,11 +33,9 @@ _PING = 'for a in "$@"; do (ping -c 1 -W 1 -n "$a" >/dev/null 2>&1 && echo "$a")
 
 
 @pytest.fixture
-def host() -> Iterator[Sandbox]:
-    """A throw-away host with a neighbour."""
-    with Sandbox("server4") as sandbox:
-        outside.attach(sandbox)
-        yield sandbox
+def host(host_with_a_neighbour: Sandbox) -> Sandbox:
+    """With a neighbour."""
+    return host_with_a_neighbour
 
 
 def inside(example: Example, container: str) -> list[str]:

@@ -20,11 +20,9 @@ Bring = Callable[[str], Example]
 
 
 @pytest.fixture
-def host() -> Iterator[Sandbox]:
-    """A throw-away host with a neighbour."""
-    with Sandbox("server4") as sandbox:
-        outside.attach(sandbox)
-        yield sandbox
+def host(host_with_a_neighbour: Sandbox) -> Sandbox:
+    """With a neighbour."""
+    return host_with_a_neighbour
 
 
 def inside(container: str) -> list[str]:
@@ -351,7 +349,8 @@ def test_a_killed_publisher_comes_back(example: Bring, host: Sandbox) -> None:
     until(lambda: answers(host, "127.0.0.1", 8080))
     assert ports.plan() == []
     run(host, "kill", "-9", str(supervisor))
-    until(lambda: "8080" not in run(host, "ss", "-tln"))
+    # Until it is reaped it is there.
+    until(lambda: host.run(["kill", "-0", str(supervisor)]).returncode != 0)
     assert {c["address"]: c["actions"] for c in ports.plan()} == {"local/process/@ports": ["create"]}
     assert answers(host, HOST[4], 8080, OUT), "the kernel's part is still there"
     ports.up()

@@ -144,7 +144,7 @@ def test_pipes(lab: Site, where: str) -> None:
 
 @pytest.mark.parametrize("where", WHERE)
 def test_signals_without_a_terminal_are_the_commands(lab: Site, where: str) -> None:
-    script = "trap 'echo caught; exit 5' INT; echo ready; for i in $(seq 300); do sleep 0.1; done"
+    script = "trap 'echo caught; exit 5' INT; echo ready; for i in {1..300}; do sleep 0.1; done"
     # As Ctrl-C does: to the whole group.
     code = """
         import os, signal, subprocess, sys

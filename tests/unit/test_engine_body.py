@@ -22,6 +22,7 @@ from netcompose.agent.runtimes.gatebinary import PROGRAMS
 from netcompose.errors import HostLacks
 from netcompose.resources import Container, attributes
 from netcompose.resources.base import IN_PLACE, OBSERVED
+from netcompose.resources.container_engine import GATED
 
 IMAGE = {"Id": "sha256:1", "Config": {"Entrypoint": ["/entry"], "Cmd": ["a", "b"]}}
 
@@ -203,3 +204,7 @@ def test_the_agent_packs_itself_for_a_process_of_its_own(tmp_path: Path):
     assert selfpack.archive(main) == path.read_bytes()
     done = subprocess.run([sys.executable, "-I", "-S", str(path)], capture_output=True, text=True, env={})
     assert done.stdout.startswith(str(path)), done.stderr
+
+
+def test_the_processors_with_a_gate_are_those_that_the_compiler_knows():
+    assert set(PROGRAMS) == set(GATED)

@@ -40,9 +40,13 @@ _STATE = "ip -d link; ip addr; ip rule; ip -4 route; ip -6 route; nft list rules
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """These first: workers that share tests by stealing from the end of a queue (xdist's worksteal) leave them to one
-    worker and its machines, which keep a processor busy while other workers wait for the kernel."""
+    worker and its machines, which keep a processor busy while other workers wait for the kernel. An emulated machine
+    that gets a tenth of a processor is slow, not stuck: their deadline is twice that of others."""
     here = Path(__file__).parent
     items.sort(key=lambda item: not item.path.is_relative_to(here))
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.timeout(600))
 
 
 class Pool:

@@ -68,6 +68,7 @@ class _Compilation:
         self.problems += unsupported.problems(topology)
         self.owners, broken = containers.stack_owners(topology)
         self.problems += broken
+        self.carriers = images.carriers(topology, self.owners)
         self.problems += containers.sysctl_problems(topology, self.owners)
         self.pooled, unsettled = pooled_networks(topology, self.before, self._host_routes())
         self.problems += unsettled
@@ -302,7 +303,7 @@ class _Compilation:
         files: tuple[File, ...] = ()
         if owner:
             facts = self.live[host].facts if host in self.live else HostFacts()
-            self._add(host, containers.namespace(topology, container, owner))
+            self._add(host, containers.namespace(topology, container, owner, self.carriers.get(name, "")))
             files = containers.files(topology, name, resolution.hosts(name), resolution.resolv_conf(name, facts))
             for file in files:
                 self._add(host, file)
@@ -313,8 +314,16 @@ class _Compilation:
                 after.append(dns.PROCESS_ID)
             made = containers.programs(topology, container, owner, after)
             if container.image:
-                made = images.resources(self.topology, container, owner, self.live.get(host), files=files, after=after)
-                if images.is_wired(container):
+                made = images.resources(
+                    self.topology,
+                    container,
+                    owner,
+                    self.live.get(host),
+                    files=files,
+                    after=after,
+                    carrier=self.carriers.get(owner, ""),
+                )
+                if images.is_wired(container) or owner in self.carriers:
                     self._add(host, images.gatekeeper())
             for resource in made:
                 self._add(host, resource)

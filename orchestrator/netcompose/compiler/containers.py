@@ -52,14 +52,15 @@ def sysctl_problems(topology: Topology, owners: Mapping[str, str]) -> Iterator[P
                 yield topology.source.problem(message, path, hint="set it on the host", key=True)
 
 
-def namespace(topology: str, container: Container, owner: str) -> Namespace:
-    """The container's own namespace, or its name for another's."""
+def namespace(topology: str, container: Container, owner: str, carrier: str = "") -> Namespace:
+    """The container's own namespace, or its name for another's; ``carrier`` is the container with an image that brings
+    it in the place of one without."""
     return Namespace(
         id=names.namespace_id(container.name),
         container=container.name,
         netns=netns_name(topology, container.name),
         joins="" if owner == container.name else owner,
-        of=container_id(container.name) if is_wired(container) else "",
+        of=container_id(carrier or container.name) if carrier or is_wired(container) else "",
         sysctls=_of_network(container) if owner == container.name else {},
     )
 

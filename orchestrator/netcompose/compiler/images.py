@@ -10,7 +10,7 @@ from typing import Any
 
 from netcompose.compiler import names
 from netcompose.resources import Container, Exec, File, Observation, Process, Resource, Start
-from netcompose.resources.container_engine import container_id, start_id
+from netcompose.resources.container_engine import GATED, container_id, start_id
 from netcompose.resources.names import GATE_SERVICE, GATEKEEPER, netns_name
 from netcompose.topology.model import Container as Spec
 from netcompose.topology.model import Topology
@@ -53,6 +53,39 @@ def is_wired(container: Spec) -> bool:
     return bool(container.image) and container.network_mode in ("networks", "none")
 
 
+def carriers(topology: Topology, owners: Mapping[str, str]) -> dict[str, str]:
+    """For containers without an image whose network others with one share: the one of those that brings the namespace.
+
+    An engine cannot start a container in a namespace that is there, but everything else can use the engine's.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(topology.containers):
+        owner = topology.containers.get(owners[name])
+        if topology.containers[name].image and owner is not None and not owner.image:
+            found.setdefault(owner.name, name)
+    return found
+
+
+def without(topology: Topology) -> tuple[Topology, list[str]]:
+    """The topology with bare namespaces in the place of containers from images, and the names of those: what a host
+    without an engine can have of it."""
+    names_of = [container.name for container in topology.containers.values() if container.image]
+    containers = {
+        name: replace(
+            container,
+            image="",
+            command=(),
+            exec=(),
+            engine={},
+            sysctls={key: value for key, value in container.sysctls.items() if key.startswith("net.")},
+        )
+        if container.image
+        else container
+        for name, container in topology.containers.items()
+    }
+    return replace(topology, containers=containers), names_of
+
+
 def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Problem]:
     """What the hosts' engines lack, each with the line that asks for it."""
     for container in topology.containers.values():
@@ -65,6 +98,10 @@ def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Pr
             hint = (
                 "install docker.io there, or leave 'image' out: then it is a namespace that runs programs of the host"
             )
+            yield topology.source.problem(message, path, hint=hint)
+        elif engine.machine and engine.machine not in GATED and is_wired(container):
+            message = f"host {container.host!r}: its processor ({engine.machine}) has no gate to start containers with"
+            hint = f"there is one for {' and '.join(GATED)}; a container without an image can be anywhere"
             yield topology.source.problem(message, path, hint=hint)
         elif engine.runtime and topology.hosts[container.host].runtime not in ("", engine.runtime):
             wanted = topology.hosts[container.host].runtime
@@ -86,10 +123,12 @@ def resources(
     *,
     files: Sequence[File],
     after: Sequence[str],
+    carrier: str = "",
 ) -> Iterator[Resource]:
     """The engine's container, the start of its program, and its commands; ``after`` are the ids of its interfaces and
-    of what else has to be there before its program runs."""
-    wired = is_wired(container)
+    of what else has to be there before its program runs. ``carrier`` is the container that brings the namespace of a
+    stack whose owner has no image."""
+    wired = is_wired(container) or carrier == container.name
     waits = _dependencies(topology, container)
     ready = (
         *after,
@@ -97,6 +136,9 @@ def resources(
         *(_started(topology, other) for other in waits),
     )
     made = _container(topology, container, live, files, [GATE_ID] if wired else ready)
+    if carrier:
+        own = carrier == container.name
+        made = replace(made, network="" if own else f"container:{carrier}", stack=owner if own else "")
     yield replace(made, ready=ready)
     yield Start(
         id=start_id(container.name),

@@ -115,9 +115,9 @@ def _of_an_image(topology: Topology, container: Container) -> Iterator[Finding]:
         if other in topology.containers and topology.containers[other].host != container.host:
             yield (*path, "depends_on"), f"'depends_on' with {other!r}, which is on another host,", "leave it out"
     joined = topology.containers.get(container.joins)
-    if joined is not None and (not joined.image or joined.network_mode == "host"):
-        hint = "give both an image, or let the one without an image join the other"
-        yield (*path, "network_mode"), f"network_mode: container:{joined.name} of a container with an image", hint
+    if joined is not None and joined.network_mode in ("host", "container"):
+        what = f"network_mode: container:{joined.name} of a container with an image, which has no network of its own,"
+        yield (*path, "network_mode"), what, "join the container that has the network"
     check = container.engine.get("healthcheck")
     if isinstance(check, dict) and "start_interval" in check:
         yield (*path, "healthcheck", "start_interval"), "'start_interval' of a healthcheck", "leave it out"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from netcompose.convert import names
+from netcompose.convert.containerlab_commands import take_over
 from netcompose.convert.containerlab_link import Links, Made
 from netcompose.convert.containerlab_node import BRIDGES, Nodes
 from netcompose.convert.tree import Note, Reader, Tree
@@ -65,6 +66,8 @@ def convert(value: Any, source: Source, known: Mapping[str, str], folder: str) -
         sections.networks = networks = {management: _management(mgmt, reader), **networks}
     links = Links(nodes, sections, reader)
     cables = links.convert(reader.listed(inner.get("links"), ("topology", "links")))
+    paths = {nodes.name(name): nodes.path(name, "exec") for name in nodes.names}
+    take_over(containers, cables, paths, reader)
     if sections.parents:
         made["parents"] = sections.parents
     if networks:

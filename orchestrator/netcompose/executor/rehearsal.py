@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from netcompose.compiler import impairments, parents
+from netcompose.compiler import images, impairments, parents
 from netcompose.errors import PlanRefused, RollbackFailed
 from netcompose.executor.measure import measure
 from netcompose.executor.planning import make
@@ -29,6 +29,9 @@ def rehearse(topology: Topology, hosts: Sequence[str], owner: str, note: Note) -
 
     Raises what `up` raises: ``TopologyError``, ``PlanRefused``, ``ApplyFailed`` and what the hosts lack.
     """
+    topology, stood_in = images.without(topology)
+    if stood_in:
+        note(f"a rehearsal has no container engine: bare namespaces stand in for {', '.join(stood_in)}")
     with _sandboxes(hosts) as sandboxes:
         executor = Executor({name: sandbox.connection for name, sandbox in sandboxes.items()})
         topology = _joined(topology, sandboxes)

@@ -11,6 +11,8 @@ from netcompose.resources.base import IN_PLACE, OBSERVED, REPLACE, Requirement, 
 LABEL_TOPOLOGY = "io.netcompose.topology"
 LABEL_RESOURCE = "io.netcompose.resource"
 LABEL_SPEC = "io.netcompose.spec"
+#: Processors (uname(2)) for which there is a gate.
+GATED = ("x86_64", "aarch64")
 #: ``Container.network``: a stack of its own, wired before its program runs; else ``host``, or ``container:NAME``.
 WIRED = ""
 #: ``Container.state``: what is wanted, and what is found instead.
@@ -35,12 +37,14 @@ def start_id(container: str) -> str:
 class Container(Resource):
     """``container/web1``: the engine's container, created and started; its program waits at the gate.
 
-    ``name`` is the engine's name for it. ``image`` is as written; ``image_id`` is empty as long as the container
-    runs what the engine has by that name, and for an image from a file what the file has. ``entrypoint``
-    and ``command`` empty: the image's own. ``network`` is WIRED, ``host`` or ``container:NAME`` with a container of the
-    topology. ``mounts`` are ``TYPE:SOURCE:TARGET[:ro]`` (bind, volume), ``files`` the container's own files by their
-    path inside. ``memory`` is in bytes, ``cpus`` in processors, ``limits`` the names of those that are set. ``ulimits``
-    are ``SOFT:HARD``; ``healthcheck`` has the engine's own keys, durations in nanoseconds, ``Test`` as JSON.
+    ``name`` is the engine's name for it. ``image`` is as written; ``image_id`` is empty as long as the container runs
+    what the engine has by that name, and for an image from a file what the file has. ``entrypoint`` and ``command``
+    empty: the image's own. ``network`` is WIRED, ``host`` or ``container:NAME`` with a container of the topology.
+    ``stack`` is the container without an image whose network stack is the one that this has: an engine cannot be told
+    to use another's; empty for its own. ``mounts`` are ``TYPE:SOURCE:TARGET[:ro]`` (bind, volume, tmpfs), ``files`` the
+    container's own files by their path inside. ``memory`` is in bytes, ``cpus`` in processors, ``limits`` the names of
+    those that are set. ``ulimits`` are ``SOFT:HARD``; ``healthcheck`` has the engine's own keys as JSON, durations in
+    nanoseconds.
 
     ``ready`` are the ids of what has to be there before its program runs, when it was made.
 
@@ -58,6 +62,7 @@ class Container(Resource):
     )
     runtime: str = attribute(changes=REPLACE, disturbs="outage", default="docker", why="another engine runs it")
     network: str = attribute(changes=REPLACE, disturbs="outage", default=WIRED, why="its network is another one")
+    stack: str = attribute(changes=REPLACE, disturbs="outage", default="", why="another container shares its network")
     entrypoint: tuple[str, ...] = attribute(changes=REPLACE, disturbs="outage", default=(), why=_FIXED)
     command: tuple[str, ...] = attribute(changes=REPLACE, disturbs="outage", default=(), why=_FIXED)
     environment: Mapping[str, str] = attribute(

@@ -179,7 +179,7 @@ UNSUPPORTED = [
     ),
     (
         [
-            container("v", network_mode="none"),
+            container("v", network_mode="host", image="a"),
             container("w", network_mode="container", joins="v", image="a"),
         ],
         ("containers", "w", "network_mode"),

@@ -83,4 +83,24 @@ def test_what_the_engine_lacks_is_told_with_the_line():
     assert problem.path == ("containers", "w", "image") and "docker pull small" in problem.hint
     (problem,) = compile_topology(topology(*world()), fresh(engine=EngineFacts(lacks="none here"))).problems
     assert "none here" in problem.message and problem.hint
+    (problem,) = compile_topology(
+        topology(*world()), fresh(engine=EngineFacts(runtime="docker", images={"small": "x"}, machine="mips"))
+    ).problems
+    assert "mips" in problem.message and problem.hint
     assert images_by_host(topology(*world())) == {"local": ("small",)}
+
+
+def test_who_joins_a_native_container_brings_the_namespace_for_it():
+    things = (
+        network("lan", "10.0.0.0/24"),
+        container("owner", "lan", command=("x",)),
+        container("b", network_mode="container", joins="owner", image="small"),
+        container("a", network_mode="container", joins="owner", image="small"),
+        container("n", network_mode="container", joins="owner"),
+    )
+    resources = compiled(*things).resources[HOST]
+    assert resources["namespace/owner"].of == "container/a"
+    assert [resources[f"namespace/{name}"].joins for name in "abn"] == ["owner"] * 3
+    assert (resources["container/a"].network, resources["container/a"].stack) == ("", "owner")
+    assert (resources["container/b"].network, resources["container/b"].stack) == ("container:a", "")
+    assert {"process/@gate", "process/owner"} <= set(resources)

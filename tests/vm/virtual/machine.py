@@ -40,7 +40,7 @@ from typing import Any
 from virtual.booted import LIBRARIES, Booted, booted, go_on
 from virtual.guest import agent as protocol
 from virtual.loop import Segment
-from virtual.qemu import Failed, Qemu
+from virtual.qemu import START_TIMEOUT, Failed, Qemu
 from virtual.wire import Call
 
 ROOT = Path(__file__).parents[3]
@@ -145,7 +145,7 @@ class Machine:
         alive.ask(protocol.PUT, {"path": str(ROOT), "archive": True}, buffer.getvalue())
         path = str(ROOT / "orchestrator")
         self.put(f"import sys; sys.path.insert(0, {path!r})\n", f"{LIBRARIES}/netcompose-checkout.pth")
-        alive.ask(protocol.IMPORT, {"package": "netcompose", "path": [path], "also": []})
+        alive.ask(protocol.IMPORT, {"package": "netcompose", "path": [path], "also": []}, timeout=START_TIMEOUT)
         self._forks = True
 
     def put(self, content: bytes | str | Path, path: str, mode: int = 0o644) -> None:

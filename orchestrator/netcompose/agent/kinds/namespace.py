@@ -68,9 +68,8 @@ class NamespaceKind:
         # Before the name: if we are killed between name and namespace, this says that the name is ours.
         context.remember_container(resource.container)
         if resource.of:
-            context.namespaces.adopt(
-                resource.netns, context.engine.pid(resource.netns), mark(context.topology, resource.id)
-            )
+            pid = context.engine.pid(context.netns(resource.of.partition("/")[2]))
+            context.namespaces.adopt(resource.netns, pid, mark(context.topology, resource.id))
             context.fresh_stack(resource.container)
         elif resource.joins:
             context.namespaces.bind(resource.netns, context.netns(resource.joins))
@@ -112,7 +111,8 @@ class NamespaceKind:
 
 def _of(snapshot: Snapshot, container: str, netns: str) -> str:
     """The engine's container whose namespace it is; with a word more if that one has another by now."""
-    live = snapshot.engine.own.get(container) if snapshot.engine is not None else None
+    own = snapshot.engine.own.values() if snapshot.engine is not None else ()
+    live = next((item for item in own if container == (item.resource.stack or item.resource.container)), None)
     if live is None or live.resource.network:
         return ""
     other = live.netns != 0 and live.netns != snapshot.namespaces.inode(netns)

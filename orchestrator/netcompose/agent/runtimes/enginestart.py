@@ -18,6 +18,8 @@ _GATE_WAIT = 20.0
 _CONDITION_WAIT = 300.0
 #: Seconds that one which is told to be unhealthy is given to get well.
 _UNWELL_WAIT = 10.0
+#: Seconds that an engine is given to notice the end of a process.
+_NOTICE_WAIT = 5.0
 _PAUSE = 0.005
 
 
@@ -43,15 +45,20 @@ def let_through(engine: Engine, topology: str, starts: Sequence[tuple[Start, str
                     hint="netcompose logs @gate",
                 )
             time.sleep(_PAUSE)
-        _refuse_unstartable(engine, start, id)
+        if not gate.inode_of(pid):
+            _refuse_unstartable(engine, start, id)
 
 
 def _refuse_unstartable(engine: Engine, start: Start, id: str) -> None:
     """A program that cannot be run is known at once: the gate says so and ends with 126 or 127."""
-    inspected = engine.inspect(id)
-    state = inspected["State"] if inspected is not None else {}
-    if state.get("Running") and not state.get("Restarting"):
-        return
+    end = time.monotonic() + _NOTICE_WAIT
+    while True:
+        # The process is gone; the engine notices in its own time.
+        inspected = engine.inspect(id)
+        state = inspected["State"] if inspected is not None else {}
+        if not state.get("Running") or state.get("Restarting") or time.monotonic() > end:
+            break
+        time.sleep(_PAUSE)
     if state.get("ExitCode") in (126, 127):
         words = b"".join(log_pieces(engine, id, tail=1)).decode(errors="replace").strip()
         if words.startswith("netcompose: "):

@@ -118,6 +118,8 @@ class _Gatekeeper:
         self._topology = topology
         self._log = log
         self._waiting: dict[socket.socket, _Visitor] = {}
+        #: What was known of those that wait for `up` when they were last looked at.
+        self._seen: dict[socket.socket, int] = {}
         self._not_before = 0.0
         path = os.path.join(gate.folder(topology), gate.SOCKET)
         with contextlib.suppress(FileNotFoundError):
@@ -153,12 +155,17 @@ class _Gatekeeper:
 
     def _dismiss(self, end: socket.socket) -> None:
         self._waiting.pop(end, None)
+        self._seen.pop(end, None)
         end.close()
 
     def _look(self) -> None:
         """Let those pass that may; wire those that came back."""
         back = []
         for end, visitor in list(self._waiting.items()):
+            stamp = gate.stamp(self._topology, visitor.id)
+            if stamp and stamp == self._seen.get(end):
+                # It waits for `up`, as it did before.
+                continue
             noted = gate.noted(self._topology, visitor.id)
             if noted is None:
                 self._dismiss(end)
@@ -168,6 +175,8 @@ class _Gatekeeper:
                 self._dismiss(end)
             elif noted["netns"]:
                 back.append((str(noted["container"]), visitor))
+            else:
+                self._seen[end] = stamp
         if back and time.monotonic() >= self._not_before:
             try:
                 self._wire(back)

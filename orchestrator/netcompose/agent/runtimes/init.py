@@ -24,6 +24,7 @@ if False:  # for the type checker; to the helper interpreter it would be a fifth
 
 #: Seconds before a restart: the first wait, the longest, and how long a command must run to count as settled.
 FIRST_WAIT, LONGEST_WAIT, SETTLED = 0.1, 60.0, 10.0
+_KEYS = (signal.SIGINT, signal.SIGQUIT)
 _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 
 
@@ -284,11 +285,14 @@ def execute(request: Mapping[str, Any], report: int) -> int:
                 syscalls.unshare(syscalls.CLONE_NEWUTS)
             inside.bind_etc(request["etc"])
             inside.set_hostname(request["hostname"])
+        # The command may be heard of, and keys be meant for it, before this process goes on.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _KEYS)
         pid = inside.launch(request["command"], None, new_session=request["terminal"])
     os.close(report)
     # Keys at the terminal reach the command by themselves (same process group); this process only waits.
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    for number in _KEYS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _KEYS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: os.kill(pid, received))
     code = inside.status_of(os.waitpid(pid, 0)[1])

@@ -32,11 +32,13 @@ def rewire(topology: str, containers: Sequence[tuple[str, int]]) -> None:
             if isinstance(item, Container) and item.state == LEFT_BEHIND:
                 wanted[id] = item.restorable()
         for container, pid in containers:
-            id = "namespace/" + container
+            made = wanted.get(container_id(container))
+            stack = made.stack or container if isinstance(made, Container) else container
+            id = "namespace/" + stack
             known = wanted.get(id)
             if isinstance(known, Namespace):
                 wanted[id] = replace(known, of=container_id(container))
-            _move(agent.namespaces, topology, container, pid)
+            _move(agent.namespaces, topology, stack, pid)
         _restore(agent, topology, wanted, {start_id(container) for container, _ in containers})
         agent.confirm()
     finally:
@@ -45,7 +47,7 @@ def rewire(topology: str, containers: Sequence[tuple[str, int]]) -> None:
 
 
 def _move(namespaces: Namespaces, topology: str, container: str, pid: int) -> None:
-    """Move the container's interfaces to the namespace that it is in now, and give that one its name."""
+    """Move the interfaces of a container's stack to the namespace that it is now, and give that one its name."""
     name = netns_name(topology, container)
     if namespaces.inode(name):
         socket = namespaces.socket(name)
