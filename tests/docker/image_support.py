@@ -14,6 +14,7 @@ from support import NETCOMPOSE, Example, cli, until
 SMALL = "small"
 #: The same with the host's programs, which a container mounts.
 PROGRAMS = "programs"
+GATE = "/.netcompose/gate"
 _TOOLS = "sh sleep cat echo ip ping hostname touch true false nc httpd wget id env stat ls kill trap nslookup"
 
 #: Ends with 9 where its interface is missing: what a program sees that was run before it was wired.
@@ -34,8 +35,9 @@ def make_images(engine: Engine) -> None:
     """
     done = engine.host.run(["sh", "-c", script], cwd="/mnt")
     assert done.returncode == 0, done.stderr
-    # The engine's first container makes folders of its own below /run.
-    engine.docker("run", "--rm", "--network", "none", SMALL, "true")
+    # The engine's first container makes folders of its own below /run, the first one on the host's network pins that.
+    for network in ("none", "host"):
+        engine.docker("run", "--rm", "--network", network, SMALL, "true")
 
 
 def with_images(text: str) -> str:
@@ -112,11 +114,15 @@ class Images:
 
     def await_running(self, container: str) -> None:
         """Until its own program runs, and not the gate."""
-        until(lambda: self.inspect(container)["State"]["Running"] and not self.at_the_gate(container), 20)
+        until(lambda: self._program(container) not in ("", GATE), 20)
 
     def at_the_gate(self, container: str) -> bool:
+        return self._program(container) == GATE
+
+    def _program(self, container: str) -> str:
+        """What its first process runs; empty if there is none at the moment."""
         pid = self.inspect(container)["State"]["Pid"]
-        return bool(pid) and self.host.run(["readlink", f"/proc/{pid}/exe"]).stdout.strip() == "/.netcompose/gate"
+        return str(self.host.run(["readlink", f"/proc/{pid}/exe"]).stdout.strip()) if pid else ""
 
     def logs(self, container: str) -> str:
         done = self.engine.docker("logs", f"{self.name}-{container}")

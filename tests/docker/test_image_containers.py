@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from engine import Engine
 from image_support import NEEDS_ETH0, NETCOMPOSE, Images, engine_objects
-from support import assert_same, cli, run, snapshot
+from support import assert_same, cli, run, snapshot, until
 
 Make = Callable[[str], Images]
 
@@ -171,3 +171,31 @@ def test_a_rehearsal_touches_no_engine(make: Make) -> None:
     assert "bare namespaces stand in for web" in done.stderr
     assert "all as the topology promises" in done.stdout
     assert engine_objects(mix.engine) == []
+
+
+ROUTERS = """
+name: routers
+containers:
+  r1: {image: small, cap_add: [NET_ADMIN], command: [sh, -c, "ip addr add 10.9.0.1/30 dev eth1; sleep 100000"]}
+  r2: {image: small, cap_add: [NET_ADMIN], command: [sh, -c, "ip addr add 10.9.0.2/30 dev eth1; sleep 100000"]}
+links:
+  - endpoints: ["r1:eth1", "r2:eth1"]
+"""
+
+
+def test_a_router_addresses_its_own_cables(image_engine: Engine, tmp_path: Path) -> None:
+    """What the file does not address is for the program in the image: no drift, whenever it does so."""
+    routers = Images(image_engine, tmp_path, ROUTERS)
+    routers.up()
+    until(lambda: routers.pings("r1", "10.9.0.2"))
+    assert routers.actions() == {}
+    routers.inside("r1", "ip", "addr", "add", "10.9.1.1/30", "dev", "eth1")
+    assert routers.actions() == {}
+    # A change of the cable leaves them there, too.
+    routers.edit('"r2:eth1"]', '"r2:eth1"]\n    mtu: 1400')
+    routers.up()
+    assert "10.9.1.1/30" in routers.inside("r1", "ip", "addr", "show", "dev", "eth1")
+    assert "mtu 1400" in routers.inside("r1", "ip", "link", "show", "dev", "eth1")
+    assert routers.pings("r1", "10.9.0.2")
+    routers.nc("down")
+    assert engine_objects(image_engine) == []

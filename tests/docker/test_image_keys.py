@@ -24,7 +24,7 @@ containers:
     command: ["echo $FROM_FILE $PLAIN; id -u; pwd; sleep 100000"]
     environment: {PLAIN: here}
     env_file: [some.env]
-    volumes: ["./data:/data:ro", "kept:/kept", "/scratch", {type: tmpfs, target: /mem}]
+    volumes: ["./data:/data:ro", "./made:/made", "kept:/kept", "/scratch", {type: tmpfs, target: /mem}]
     user: "1000:1000"
     working_dir: /tmp
     hostname: called
@@ -100,6 +100,8 @@ def test_every_key_is_what_the_engine_has(make: Make, tmp_path: Path) -> None:
     assert keys.inside("all", "hostname") == "called\n"
     assert "keys_kept" in keys.engine.docker("volume", "ls", "--quiet").stdout.split()
     mounts = {item["Destination"]: item for item in found["Mounts"]}
+    # As by Compose, what the short form names is made.
+    assert (tmp_path / "made").is_dir() and mounts["/made"]["Type"] == "bind"
     assert mounts["/mem"]["Type"] == "tmpfs" and mounts["/scratch"]["Type"] == "volume"
     until(lambda: keys.inspect("all")["State"]["Health"]["Status"] == "healthy", 20)
     strong = keys.inspect("strong")

@@ -187,7 +187,7 @@ class _Compilation:
                 ]
         self.cables: list[tuple[Link, tuple[Interface, Interface]]] = []
         for link in self.topology.links:
-            ends = links.interfaces(self.topology.name, link)
+            ends = links.interfaces(self.topology, link)
             self.cables.append((link, ends))
             for end in ends:
                 if end.container in self.interfaces:

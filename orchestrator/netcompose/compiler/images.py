@@ -218,24 +218,26 @@ def _started(topology: Topology, name: str) -> str:
 
 
 def _mount(topology: Topology, item: Any) -> str:
-    """``TYPE:SOURCE:TARGET[:ro]``. A relative path is below the topology file's folder; a volume's name has the
-    topology's before it, as Compose has the project's."""
+    """``TYPE:SOURCE:TARGET[:ro,create]``. A relative path is below the topology file's folder; a volume's name has the
+    topology's before it, as Compose has the project's. A path in the short form is made if it is not there, as by
+    Compose."""
+    options: list[str]
     if isinstance(item, str):
         parts = item.split(":")
         if len(parts) == 1:
             return f"volume::{item}"
         source, target, options = parts[0], parts[1], parts[2].split(",") if len(parts) > 2 else []
         kind = "bind" if source.startswith((".", "/", "~")) else "volume"
-        read_only = "ro" in options
+        options = [word for word in ("ro",) if word in options] + (["create"] if kind == "bind" else [])
     else:
         kind, source, target = item["type"], item.get("source", ""), item["target"]
-        read_only = bool(item.get("read_only"))
+        options = ["ro"] if item.get("read_only") else []
     if kind == "bind":
         folder = os.path.dirname(os.path.abspath(topology.source.file))
         source = os.path.normpath(os.path.join(folder, os.path.expanduser(source)))
     elif kind == "volume" and source:
         source = f"{topology.name}_{source}"
-    return f"{kind}:{source}:{target}" + (":ro" if read_only else "")
+    return ":".join([kind, source, target, ",".join(options)]).rstrip(":")
 
 
 def _healthcheck(spec: Mapping[str, Any]) -> dict[str, str]:

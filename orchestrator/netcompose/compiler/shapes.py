@@ -87,6 +87,7 @@ class Interface(NamedTuple):
 
     ``id`` is the resource that it becomes (a part of). ``attachment`` is what the file says of it, None for an end of a
     cable. ``routed_by_host``: what is not on its subnets goes out of it without a gateway (ipvlan in layer 3).
+    ``self_addressed``: the program in the container gives it its addresses, if any.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Interface(NamedTuple):
     gw_priority: int = 0
     attachment: Attachment | None = None
     routed_by_host: bool = False
+    self_addressed: bool = False
 
 
 class Place(NamedTuple):

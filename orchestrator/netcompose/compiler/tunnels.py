@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from netcompose.compiler import names
-from netcompose.compiler.impairments import impairment
+from netcompose.compiler import links, names
 from netcompose.compiler.shapes import Interface, PooledNetwork
 from netcompose.compiler.underlay import Underlays, spans
-from netcompose.resources import End, Observation, Route, Vxlan
+from netcompose.resources import End, Observation, Vxlan
 from netcompose.resources.names import digest, host_interface_name, mark
 from netcompose.topology.model import Link, Topology
 from netcompose.topology.source import Path, Problem
@@ -23,8 +22,6 @@ PORT = 4789
 _FIRST_PORT, _PORTS = 40000, 8000
 #: Numbers are chosen above those that people like to write; a VNI has 24 bits.
 _FIRST_VNI, _LAST_VNI = 1 << 12, (1 << 24) - 1
-
-Routes = Mapping[str, Mapping[str, tuple[Route, ...]]]
 
 
 def tunnel_id(network: str) -> str:
@@ -82,7 +79,7 @@ class Tunnels:
         hint = f"at most {room} is left inside: write that, or leave mtu out"
         self._problems.append(self._topology.source.problem(message, path, hint=hint))
 
-    def cable(self, link: Link, ends: tuple[Interface, Interface], routes: Routes) -> Iterator[tuple[str, Vxlan]]:
+    def cable(self, link: Link, ends: tuple[Interface, Interface], routes: links.Routes) -> Iterator[tuple[str, Vxlan]]:
         """``(host, tunnel)`` of both ends of a cable between two hosts; nothing if one cannot be reached."""
         hosts = self._hosts(link)
         under = [self.underlays.of(host) for host in hosts] if self._live else []
@@ -102,16 +99,7 @@ class Tunnels:
                 host,
                 Vxlan(
                     id=end.id,
-                    end=End(
-                        namespace=end.container,
-                        name=end.name,
-                        mac=end.mac,
-                        mtu=link.mtu or room,
-                        alias=mark(self._topology.name, end.id),
-                        addresses=tuple(sorted(map(str, end.addresses))),
-                        routes=routes.get(end.container, {}).get(end.name, ()),
-                        impairment=impairment(spec.impairment, link.mtu or room),
-                    ),
+                    end=links.end(self._topology.name, end, spec, link.mtu or room, routes),
                     vni=vni,
                     port=port,
                     local=near.address,

@@ -136,12 +136,6 @@ def volume(reader: Reader, value: Any, path: Path, folder: str) -> list[Any]:
         source, colon, rest = text.partition(":")
         if not colon:
             return [text]
-        if source.startswith((".", "/", "~")):
-            why = "Compose makes a folder that is missing, here it has to be there"
-            return [
-                *reader.changed_once(path, "a path of the host is mounted", why),
-                f"{_source(source, folder)}:{rest}",
-            ]
         return [f"{_source(source, folder)}:{rest}"]
     kind = value.get("type", "volume")
     if kind not in ("bind", "volume", "tmpfs"):

@@ -33,7 +33,6 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.findings: list[Problem] = []
-        self._said: set[str] = set()
 
     def mapping(self, value: Any, path: Path) -> dict[str, Any]:
         """A mapping, empty for nothing. Raises TopologyError for anything else."""
@@ -63,13 +62,6 @@ class Reader:
     def changed(self, path: Path, what: str, why: str = "") -> Note:
         """Something is written differently from what it was."""
         return self._note(path, what, why)
-
-    def changed_once(self, path: Path, what: str, why: str = "") -> list[Note]:
-        """The same for what is true of many places and is said at the first of them alone."""
-        if what in self._said:
-            return []
-        self._said.add(what)
-        return [self.changed(path, what, why)]
 
     def _note(self, path: Path, what: str, why: str, *, key: bool = False) -> Note:
         text = f"{what}: {why}" if why else what

@@ -179,11 +179,11 @@ class Executor:
                         wrong.append(f"{change.address} is still there after it was removed")
                 elif found is None:
                     wrong.append(f"{change.address} is not there after it was made")
-                elif found != change.after:
+                elif found != (after := change.after.beside(found)):
                     wrong += [
                         f"{change.address}: {item.difference.path} is {item.difference.before!r} after it was set to "
                         f"{item.difference.after!r}"
-                        for item in differences(found, change.after)
+                        for item in differences(found, after)
                         if not item.difference.secret
                     ] or [f"{change.address} is not as planned"]
         return wrong or [f"{change.address} is not as it should be: {change.reason}" for change in left]

@@ -131,8 +131,9 @@ class _HostPlan:
         for id, after in desired.items():
             before = live.get(id)
             if before is None or before != after:
-                draft = _Draft(id, before, after)
-                # A moved object differs by its id alone when everything else is as wished.
+                draft = _Draft(id, before, after if before is None else after.beside(before))
+                # A moved object differs by its id alone when everything else is as wished; what an object leaves to
+                # others is no difference.
                 if draft.actions != UPDATE or draft.found:
                     drafts[id] = draft
         for id, before in live.items():

@@ -105,6 +105,10 @@ class Resource:
         """The containers that use this object, for saying whom a change disturbs."""
         return ()
 
+    def beside(self, live: Resource) -> Resource:
+        """What is wanted of an object that is there: itself, but for what it leaves to whoever is in charge of that."""
+        return self
+
     def restorable(self) -> Resource:
         """What a rollback brings back of it: itself, but for states that only happen and that nobody can make."""
         return self

@@ -41,10 +41,10 @@ class Container(Resource):
     what the engine has by that name, and for an image from a file what the file has. ``entrypoint`` and ``command``
     empty: the image's own. ``network`` is WIRED, ``host`` or ``container:NAME`` with a container of the topology.
     ``stack`` is the container without an image whose network stack is the one that this has: an engine cannot be told
-    to use another's; empty for its own. ``mounts`` are ``TYPE:SOURCE:TARGET[:ro]`` (bind, volume, tmpfs), ``files`` the
-    container's own files by their path inside. ``memory`` is in bytes, ``cpus`` in processors, ``limits`` the names of
-    those that are set. ``ulimits`` are ``SOFT:HARD``; ``healthcheck`` has the engine's own keys as JSON, durations in
-    nanoseconds.
+    to use another's; empty for its own. ``mounts`` are ``TYPE:SOURCE:TARGET[:ro,create]`` (bind, volume, tmpfs), and
+    ``files`` the container's own files by their path inside. ``memory`` is in bytes, ``cpus`` in processors, ``limits``
+    the names of those that are set. ``ulimits`` are ``SOFT:HARD``; ``healthcheck`` has the engine's own keys as JSON,
+    durations in nanoseconds.
 
     ``ready`` are the ids of what has to be there before its program runs, when it was made.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Optional
 
 from netcompose.resources.base import IN_PLACE, OBSERVED, REPLACE, Requirement, Resource, attribute
@@ -31,6 +31,7 @@ class End:
     isolated port (bridge(8)). ``alias`` is the ownership mark. ``addresses`` are
     ``address/prefix`` strings and ``routes`` :class:`Route`, both sorted; link-local addresses that the kernel
     makes by itself are not listed. ``impairment`` is what happens to the packets that this end sends, None for nothing.
+    ``self_addressed``: addresses and routes are for the program in the container to give, and left as they are.
     """
 
     namespace: str = attribute(changes=REPLACE, disturbs="outage", why="an interface is made where it lives")
@@ -49,6 +50,11 @@ class End:
     routes: tuple[Route, ...] = attribute(changes=IN_PLACE, disturbs="blip", default=())
     impairment: Optional[Impairment] = attribute(changes=IN_PLACE, disturbs="blip", default=None)
     ifindex: int = attribute(changes=OBSERVED, default=0)
+    self_addressed: bool = attribute(changes=OBSERVED, default=False)
+
+    def beside(self, live: End) -> End:
+        """See :meth:`Resource.beside`."""
+        return replace(self, addresses=live.addresses, routes=live.routes) if self.self_addressed else self
 
     def needs(self) -> tuple[str, ...]:
         """The feature of a host that its impairment takes, if it has one (see :meth:`Resource.needs`)."""
@@ -100,6 +106,11 @@ class Veth(Resource):
 
     end: End = attribute(changes=IN_PLACE)
     peer: End = attribute(changes=IN_PLACE)
+
+    def beside(self, live: Resource) -> Resource:
+        if not isinstance(live, Veth) or not (self.end.self_addressed or self.peer.self_addressed):
+            return self
+        return replace(self, end=self.end.beside(live.end), peer=self.peer.beside(live.peer))
 
     def requires(self) -> tuple[Requirement, ...]:
         needs = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Mapping
 
 from netcompose.resources.base import IN_PLACE, REPLACE, Requirement, Resource, attribute
@@ -31,6 +31,9 @@ class Vxlan(Resource):
     remote: str = attribute(changes=REPLACE, disturbs="outage", default="", why=_MADE)
     suppress: bool = attribute(changes=IN_PLACE, default=False)
     stations: Mapping[str, tuple[str, ...]] = attribute(changes=IN_PLACE, default_factory=dict)
+
+    def beside(self, live: Resource) -> Resource:
+        return replace(self, end=self.end.beside(live.end)) if isinstance(live, Vxlan) else self
 
     def requires(self) -> tuple[Requirement, ...]:
         needs = []

@@ -28,7 +28,9 @@ def create(topology: str, resource: Container, image: Mapping[str, Any]) -> dict
     host: dict[str, Any] = {
         "NetworkMode": _network_mode(topology, resource.network),
         "RestartPolicy": _policy(resource.restart),
-        "Mounts": [_mount(text) for text in resource.mounts],
+        "Mounts": [_mount(text) for text in resource.mounts if not _makes_path(text)],
+        # What an engine makes on the host if it is not there, which it does for this older form alone.
+        "Binds": [_bind(text) for text in resource.mounts if _makes_path(text)],
         "Tmpfs": dict(_tmpfs(text) for text in resource.tmpfs),
         "CapAdd": list(resource.cap_add),
         "CapDrop": list(resource.cap_drop),
@@ -102,11 +104,20 @@ def _policy(restart: str) -> dict[str, Any]:
 
 
 def _mount(text: str) -> dict[str, Any]:
-    kind, source, target, mode = [*text.split(":"), ""][:4]
-    mount: dict[str, Any] = {"Type": kind, "Target": target, "ReadOnly": mode == "ro"}
+    kind, source, target, options = [*text.split(":"), ""][:4]
+    mount: dict[str, Any] = {"Type": kind, "Target": target, "ReadOnly": "ro" in options.split(",")}
     if source:
         mount["Source"] = source
     return mount
+
+
+def _makes_path(text: str) -> bool:
+    return "create" in text.rsplit(":", maxsplit=1)[-1].split(",")
+
+
+def _bind(text: str) -> str:
+    _, source, target, options = text.split(":")
+    return ":".join([source, target, *(word for word in options.split(",") if word == "ro")])
 
 
 def _tmpfs(text: str) -> tuple[str, str]:
