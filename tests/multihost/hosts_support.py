@@ -59,14 +59,16 @@ class Hosts:
     def join(self, mtu: int = 1500) -> None:
         """Put all hosts on one segment, ``10.77.0.0/24`` and ``fd77::/64``; the first is .1, and has the segment."""
         first, *others = self.sandboxes.values()
-        _lines(first, f"ip link add seg type bridge; ip link set seg mtu {mtu} up")
+        # No duplicate detection: for two seconds a router would have no address to ask for its neighbours with.
+        quick = "sysctl -qw net.ipv6.conf.{}.accept_dad=0; "
+        _lines(first, f"ip link add seg type bridge; {quick.format('seg')} ip link set seg mtu {mtu} up")
         for number, host in enumerate(others, 2):
             make = ["ip", "link", "add", f"seg{number}", "type", "veth", "peer", "name", "eth0"]
             # The first host's network, but the machine's process ids.
             enter = ["nsenter", "--target", str(first.pid), "--net"]
             subprocess.run([*enter, *make, "netns", str(host.pid)], check=True)
             _lines(first, f"ip link set seg{number} mtu {mtu} master seg up")
-            _lines(host, f"ip link set eth0 mtu {mtu} up")
+            _lines(host, f"{quick.format('eth0')} ip link set eth0 mtu {mtu} up")
             _lines(host, f"ip addr add 10.77.0.{number}/24 dev eth0; ip addr add fd77::{number}/64 dev eth0 nodad")
         _lines(first, "ip addr add 10.77.0.1/24 dev seg; ip addr add fd77::1/64 dev seg nodad")
 
