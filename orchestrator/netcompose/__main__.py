@@ -1,7 +1,5 @@
 """``python -m netcompose``."""
 
-import sys
+from netcompose.cli.main import command
 
-from netcompose.cli.main import main
-
-sys.exit(main())
+command()

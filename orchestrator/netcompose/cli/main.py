@@ -100,6 +100,15 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"netcompose.cli.{name}_command")
 
 
+def command() -> NoReturn:
+    """The program ``netcompose``. It ends at once: the kernel takes back in a moment what Python would take apart piece
+    by piece, which is a good part of a short command."""
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. No error of the user's, the host's or the network's is a traceback."""
     with without_collector():

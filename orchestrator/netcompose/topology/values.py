@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, NetmaskValueError, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 from typing import Any
 
 from netcompose.topology.scalars import as_text
@@ -61,10 +61,8 @@ def address_with_length(text: str) -> str:
         raise BadValue(f"{quoted(text)} has no prefix length", f"write for example {text}/{64 if ':' in text else 24}")
     _refuse_odd_prefix(text)
     canonical = address(found)
-    try:
-        ip_network(f"{canonical}/{length}", strict=False)
-    except (NetmaskValueError, ValueError):
-        raise BadValue(f"{quoted(text)} has no valid prefix length", "IPv4 goes to /32, IPv6 to /128") from None
+    if int(length) > (128 if ":" in canonical else 32):
+        raise BadValue(f"{quoted(text)} has no valid prefix length", "IPv4 goes to /32, IPv6 to /128")
     return f"{canonical}/{int(length)}"
 
 

@@ -59,10 +59,7 @@ class FileKind:
         try:
             fd = os.open(resource.path, _WRITE, 0o644)
         except FileNotFoundError:
-            if not os.path.isdir(NETNS_FILES):
-                # Noted first: a crash in between must not leave a folder that nobody takes back.
-                context.remember(files_folder=True)
-            os.makedirs(os.path.dirname(resource.path), exist_ok=True)
+            _make_folder(context, os.path.dirname(resource.path))
             fd = os.open(resource.path, _WRITE, 0o644)
         rundir.write_through(fd, text)
 
@@ -83,6 +80,17 @@ class FileKind:
             while folder != NETNS_FILES:
                 os.rmdir(folder)
                 folder = os.path.dirname(folder)
+
+
+def _make_folder(context: Context, folder: str) -> None:
+    try:
+        # Nearly always all that is missing.
+        os.mkdir(folder)
+    except OSError:
+        if not os.path.isdir(NETNS_FILES):
+            # Noted first: a crash in between must not leave a folder that nobody takes back.
+            context.remember(files_folder=True)
+        os.makedirs(folder, exist_ok=True)
 
 
 def _names(folder: str) -> list[str]:
