@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -46,24 +47,42 @@ def name(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """(module, whether only for the type checker) of every import of a module, also inside functions."""
-    tree = ast.parse(path.read_text())
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, id(node) in for_types) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name(path)}: imports are absolute"
-            if node.module == "netcompose":
-                yield from ((f"netcompose.{alias.name}", id(node) in for_types) for alias in node.names)
-            else:
-                yield str(node.module), id(node) in for_types
+class Module(NamedTuple):
+    """What a module says of itself."""
+
+    #: (module, whether only for the type checker) of every import, also inside functions.
+    imports: list[tuple[str, bool]]
+    from_future: bool
+    defines: bool
+
+
+@functools.cache
+def read(path: Path) -> Module:
+    """Read a module, once for all tests; one that is shipped as Python 3.9 does."""
+    tree = ast.parse(path.read_text(), feature_version=(3, 9) if path in SHIPPED else None)
+    found: list[tuple[str, bool]] = []
+    _imports(tree, False, found, path)
+    return Module(
+        found,
+        any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body),
+        any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body),
+    )
+
+
+def _imports(node: ast.AST, for_types: bool, found: list[tuple[str, bool]], path: Path) -> None:
+    """Imports are statements: expressions are not looked into."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.Import):
+            found += [(alias.name, for_types) for alias in inner.names]
+        elif isinstance(inner, ast.ImportFrom):
+            assert inner.level == 0, f"{name(path)}: imports are absolute"
+            names = [f"netcompose.{alias.name}" for alias in inner.names]
+            found += [
+                (module, for_types) for module in (names if inner.module == "netcompose" else [str(inner.module)])
+            ]
+        elif isinstance(inner, (ast.stmt, ast.excepthandler, ast.match_case)):
+            checked = isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.dump(inner.test)
+            _imports(inner, for_types or checked, found, path)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
@@ -73,7 +92,7 @@ def test_imports_point_one_way(path: Path) -> None:
     if room not in MAY_IMPORT:
         assert room in ("__init__", "__main__")
         return
-    for module, for_types in imports(path):
+    for module, for_types in read(path).imports:
         top, _, rest = module.partition(".")
         other = rest.partition(".")[0]
         if top == "netcompose" and not for_types and other not in ("errors", "__version__", "", room):
@@ -82,11 +101,8 @@ def test_imports_point_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=name)
 def test_what_is_shipped_reads_as_python_3_9_and_needs_the_standard_library_alone(path: Path) -> None:
-    tree = ast.parse(path.read_text(), feature_version=(3, 9))
-    assert any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body) or not any(
-        isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body
-    )
-    for module, _ in imports(path):
+    assert read(path).from_future or not read(path).defines
+    for module, _ in read(path).imports:
         top = module.partition(".")[0]
         assert top == "netcompose" or top in sys.stdlib_module_names, f"{name(path)} imports {module}"
 

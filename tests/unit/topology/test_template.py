@@ -203,10 +203,12 @@ def test_what_goes_wrong_in_a_template(text: str, said: str) -> None:
     ],
 )
 @pytest.mark.timeout(60)
+@pytest.mark.usefixtures("rendering_is_started")
 def test_a_template_that_does_not_end_is_ended(text: str) -> None:
     assert "takes longer than 0.5 seconds" in first_problem(text, timeout=0.5)
 
 
+@pytest.mark.usefixtures("rendering_is_started")
 def test_a_file_in_the_current_folder_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('imported')")
     monkeypatch.chdir(tmp_path)
