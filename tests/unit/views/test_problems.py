@@ -44,6 +44,20 @@ def test_the_caret_is_below_the_value() -> None:
     assert caret("a" * 300 + " wrong " + "b" * 300, 302) == "wrong"
 
 
+def test_a_long_line_is_cut_on_the_side_that_is_left_out() -> None:
+    def shown(text: str, column: int) -> str:
+        return problems_text([problem(text, column)]).split("\n")[1].partition("| ")[2]
+
+    first, middle, last = (
+        shown("wrong " + "b" * 300, 1),
+        shown("a" * 300 + " wrong " + "b" * 300, 302),
+        shown("a" * 300, 300),
+    )
+    assert (first.startswith("wrong"), first.endswith("b...")) == (True, True)
+    assert (middle.startswith("...a"), middle.endswith("b...")) == (True, True)
+    assert (last.startswith("...a"), last.endswith("aa")) == (True, True)
+
+
 def test_a_column_behind_the_line_and_an_open_quote_are_harmless() -> None:
     assert "^" in problems_text([problem("key:", 99)])
     assert caret('a: "open', 4) == '"open'
