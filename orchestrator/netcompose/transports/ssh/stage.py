@@ -19,13 +19,13 @@ import sys
 if False:  # for the type checker; a host needs neither
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any
+    from typing import Any, Callable
 
 MARKER = b"\0netcompose-stage "
 #: Only root writes here; see _trusted.
 CACHE = "/var/cache/netcompose"
-#: Bundles that are kept, for controllers of several versions.
-KEPT = 3
+#: Bundles that are kept, for controllers of several versions: an agent and Docker's SDK for each.
+KEPT = 6
 #: Commands of an administrator, which a login without a login shell may not find (ip, nft).
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 
@@ -81,6 +81,23 @@ def cached(name: str) -> bytes:
     """The bundle from the cache; nothing if it is not there, not ours, or not what its name says."""
     data = _content(name + ".bundle")
     return data if _digest(data) == name else b""
+
+
+def bring(name: str, fetch: "Callable[[], bytes]") -> "tuple[bytes, bool, str]":
+    """A bundle, whether it was in the cache, and why it could not be kept. It is fetched, compressed, if it is not in
+    the cache; nothing if what came is not what its name says."""
+    data = cached(name)
+    if data:
+        return data, True, ""
+    import zlib
+
+    data = zlib.decompress(fetch())
+    if _digest(data) != name:
+        return b"", False, ""
+    problem = store(name + ".bundle", data)
+    if not problem:
+        prune(name)
+    return data, False, problem
 
 
 def store(file: str, data: bytes) -> str:
@@ -248,6 +265,15 @@ class Finder:
         sources = json.loads(self.data.decode())  # type: dict[str, str]
         return sources.get(self._path(name))
 
+    def bring(self, name: str, fetch: "Callable[[], bytes]") -> bool:
+        """Import from one more bundle as well (netcompose.agent.library); whether it came as its name says."""
+        data = bring(name, fetch)[0]
+        if data:
+            code = Code(name, data)
+            code.keep()
+            sys.meta_path.append(Finder(code.files, data))
+        return bool(data)
+
     def get_code(self, name: str) -> "Any":
         """The compiled code of a module; None for what is not in the bundle."""
         return self.codes.get(self._path(name))
@@ -259,20 +285,15 @@ class Finder:
 
 def agent(name: str, silence: float) -> int:
     """Find or receive the bundle, verify it, import the agent and serve until the controller is silent (0: never)."""
-    problem = ""
-    data = cached(name)
-    found = bool(data)
-    if not found:
-        import zlib
 
+    def ask() -> bytes:
         say({"send": True})
-        data = zlib.decompress(_read(int.from_bytes(_read(4), "big")))
-        if _digest(data) != name:
-            say({"problem": "hash"})
-            return 1
-        problem = store(name + ".bundle", data)
-        if not problem:
-            prune(name)
+        return _read(int.from_bytes(_read(4), "big"))
+
+    data, found, problem = bring(name, ask)
+    if not data:
+        say({"problem": "hash"})
+        return 1
     import gc
 
     # Nothing that is made here goes again.
