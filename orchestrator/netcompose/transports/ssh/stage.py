@@ -24,8 +24,10 @@ if False:  # for the type checker; a host needs neither
 MARKER = b"\0netcompose-stage "
 #: Only root writes here; see _trusted.
 CACHE = "/var/cache/netcompose"
-#: Bundles that are kept, for controllers of several versions: an agent and Docker's SDK for each.
-KEPT = 6
+#: Bundles of a kind that are kept, for controllers of several versions.
+KEPT = 3
+#: The two kinds, by how their files end: an agent, and what one imports that asks an engine (netcompose.agent.library).
+AGENT, LIBRARY = ".bundle", ".library"
 #: Commands of an administrator, which a login without a login shell may not find (ip, nft).
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 
@@ -77,16 +79,16 @@ def _content(file: str) -> bytes:
         return b""
 
 
-def cached(name: str) -> bytes:
+def cached(name: str, kind: str = AGENT) -> bytes:
     """The bundle from the cache; nothing if it is not there, not ours, or not what its name says."""
-    data = _content(name + ".bundle")
+    data = _content(name + kind)
     return data if _digest(data) == name else b""
 
 
-def bring(name: str, fetch: "Callable[[], bytes]") -> "tuple[bytes, bool, str]":
+def bring(name: str, kind: str, fetch: "Callable[[], bytes]") -> "tuple[bytes, bool, str]":
     """A bundle, whether it was in the cache, and why it could not be kept. It is fetched, compressed, if it is not in
     the cache; nothing if what came is not what its name says."""
-    data = cached(name)
+    data = cached(name, kind)
     if data:
         return data, True, ""
     import zlib
@@ -94,9 +96,9 @@ def bring(name: str, fetch: "Callable[[], bytes]") -> "tuple[bytes, bool, str]":
     data = zlib.decompress(fetch())
     if _digest(data) != name:
         return b"", False, ""
-    problem = store(name + ".bundle", data)
+    problem = store(name + kind, data)
     if not problem:
-        prune(name)
+        prune(name, kind)
     return data, False, problem
 
 
@@ -193,20 +195,21 @@ def _ours() -> "list[str]":
     """The names of our files in the cache, rests of interrupted writes included."""
     import re
 
-    pattern = re.compile(r"[0-9a-f]{64}(\.bundle|\.[0-9a-f]+\.code)(\.[0-9]+)?")
+    pattern = re.compile(r"[0-9a-f]{64}(\.bundle|\.library|\.[0-9a-f]+\.code)(\.[0-9]+)?")
     return [name for name in os.listdir(CACHE) if pattern.fullmatch(name)]
 
 
-def prune(name: str) -> None:
-    """Keep this bundle and the newest others."""
+def prune(name: str, kind: str) -> None:
+    """Keep this bundle and the newest others of its kind, with what they were compiled to."""
     try:
+        alike = {file[:64] for file in _ours() if kind in file}
         newest = {}  # type: dict[str, float]
         for file in _ours():
             time = os.stat(os.path.join(CACHE, file)).st_mtime
             newest[file[:64]] = max(time, newest.get(file[:64], 0))
-        kept = [name, *sorted(set(newest) - {name}, key=lambda other: -newest[other])[: KEPT - 1]]
+        kept = [name, *sorted(alike - {name}, key=lambda other: -newest[other])[: KEPT - 1]]
         for file in _ours():
-            if file[:64] not in kept:
+            if file[:64] in alike.difference(kept):
                 os.unlink(os.path.join(CACHE, file))
     except OSError:
         # Another agent was faster.
@@ -267,7 +270,7 @@ class Finder:
 
     def bring(self, name: str, fetch: "Callable[[], bytes]") -> bool:
         """Import from one more bundle as well (netcompose.agent.library); whether it came as its name says."""
-        data = bring(name, fetch)[0]
+        data = bring(name, LIBRARY, fetch)[0]
         if data:
             code = Code(name, data)
             code.keep()
@@ -290,7 +293,7 @@ def agent(name: str, silence: float) -> int:
         say({"send": True})
         return _read(int.from_bytes(_read(4), "big"))
 
-    data, found, problem = bring(name, ask)
+    data, found, problem = bring(name, AGENT, ask)
     if not data:
         say({"problem": "hash"})
         return 1
