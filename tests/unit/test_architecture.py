@@ -41,7 +41,7 @@ SHIPPED = [
     path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("agent", "resources", "planner", "errors.py")
 ]
 #: The one module that knows Docker's SDK, and what it imports of it, when an engine is asked.
-SPEAKS_TO_ENGINES, SDK = "agent/runtimes/engineapi.py", {"docker.api.client"}
+SPEAKS_TO_ENGINES, SDK = "agent/runtimes/engineapi.py", {"docker.api.client", "docker.constants"}
 #: Modules of more than 400 lines, each with its reason.
 LONG = {"topology/_accepts.py": "generated from the schema by topology/generate.py"}
 

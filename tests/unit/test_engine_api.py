@@ -29,6 +29,7 @@ from netcompose.transports.ssh import bundle, stage
 ROOT = Path(__file__).parents[2] / "orchestrator"
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nUpgrade: tcp\r\n\r\n"
 VERSION = b'{"Version": "20.10.24", "ApiVersion": "1.41"}'
+PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK"
 
 
 def http(body: bytes, status: str = "200 OK", kind: str = "application/json") -> bytes:
@@ -38,10 +39,10 @@ def http(body: bytes, status: str = "200 OK", kind: str = "application/json") ->
 class Answering:
     """The server's end. ``asked`` are the first lines of requests."""
 
-    def __init__(self, path: Path, answers: Callable[[str], bytes | None]) -> None:
+    def __init__(self, path: Path, answers: Callable[[str], bytes | None], pong: bytes) -> None:
         self.asked: list[str] = []
         self.bodies: list[bytes] = []
-        self._answers = answers
+        self._answers, self._pong = answers, pong
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -72,7 +73,7 @@ class Answering:
                     body = lines.read(int(heads.get(b"content-length", 0)))
                 self.bodies.append(body)
                 self.asked.append(line.removesuffix(" HTTP/1.1"))
-                answer = http(VERSION) if line.startswith("GET /version") else self._answers(self.asked[-1])
+                answer = self._pong if line.startswith("GET /_ping") else self._answers(self.asked[-1])
                 if answer is None:
                     return
                 end.sendall(answer)
@@ -87,8 +88,10 @@ class Answering:
 def engine(tmp_path: Path) -> Iterator[Callable[..., tuple[EngineApi, Answering]]]:
     ends: list[EngineApi | Answering] = []
 
-    def start(answers: Callable[[str], bytes | None], timeout: int = 5) -> tuple[EngineApi, Answering]:
-        answering = Answering(tmp_path / "engine.sock", answers)
+    def start(
+        answers: Callable[[str], bytes | None], timeout: int = 5, pong: bytes = PONG
+    ) -> tuple[EngineApi, Answering]:
+        answering = Answering(tmp_path / "engine.sock", answers, pong)
         api = EngineApi(str(tmp_path / "engine.sock"), timeout)
         ends.extend((api, answering))
         return api, answering
@@ -168,8 +171,14 @@ def test_without_an_engine_the_kernel_s_word_is_said(tmp_path):
 def test_the_engine_s_newest_version_is_spoken_and_an_update_may_have_every_key(engine):
     api, answering = engine(lambda _: http(b"{}"))
     api.update_container("x/y", {"NanoCpus": 500_000_000, "Memory": 4 << 20})
-    assert answering.asked == ["GET /version", "POST /v1.41/containers/x/y/update"]
+    assert answering.asked == ["GET /_ping", "POST /v1.41/containers/x/y/update"]
     assert json.loads(answering.bodies[1]) == {"NanoCpus": 500_000_000, "Memory": 4 << 20}
+
+
+def test_an_engine_that_does_not_say_its_version_at_once_is_asked_for_it(engine):
+    api, answering = engine(lambda line: http(VERSION if "version" in line else b"{}"), pong=http(b"OK"))
+    api.container("x")
+    assert answering.asked == ["GET /_ping", "GET /version", "GET /v1.41/containers/x/json"]
 
 
 def test_an_archive_that_breaks_off_says_why(engine):
@@ -180,7 +189,7 @@ def test_an_archive_that_breaks_off_says_why(engine):
     api, answering = engine(lambda _: http(b'{"stream": "Loaded image: x"}'))
     with pytest.raises(ImageUnusable, match=r"^it broke$"):
         list(api.load_image(archive()))
-    assert answering.asked == ["GET /version"], "the engine has no whole request"
+    assert answering.asked == ["GET /_ping"], "the engine has no whole request"
     assert list(api.load_image(iter([b"all ", b"of it"]))) == [{"stream": "Loaded image: x"}]
     assert answering.asked[1].startswith("POST /v1.41/images/load") and answering.bodies[-1] == b"all of it"
 

@@ -191,13 +191,22 @@ class EngineApi:
         library.need()
         try:
             from docker.api.client import APIClient
+            from docker.constants import MINIMUM_DOCKER_API_VERSION
         except (ImportError, SyntaxError, TypeError, AttributeError) as error:
             raise library.unusable(error) from error
-        # It asks for the newest version that the engine speaks: one request, and no other that it could refuse.
-        client = APIClient("unix://" + self.path, version="auto", timeout=self._timeout, max_pool_size=SIDE_BY_SIDE)
-        # A socket of this host has neither a proxy nor a password in ~/.netrc, which are looked for at each request.
-        client.trust_env = False
-        return client
+
+        def client(version: str) -> APIClient:
+            made = APIClient("unix://" + self.path, version=version, timeout=self._timeout, max_pool_size=SIDE_BY_SIDE)
+            # A socket of this host has neither a proxy nor a password in ~/.netrc, which are looked for each time.
+            made.trust_env = False
+            return made
+
+        # The newest version that the engine speaks, as docker(1) asks for it: the SDK's own way takes an engine twenty
+        # times as long, because it has to ask its parts for theirs.
+        with contextlib.closing(client(MINIMUM_DOCKER_API_VERSION)) as first:
+            answer = first.get("{}/_ping".format(first.base_url), timeout=self._timeout)
+            answer.raise_for_status()
+        return client(answer.headers.get("Api-Version", "auto"))
 
     def _ask(self, question: Callable[[APIClient], Data]) -> Data:
         with self._asking():
