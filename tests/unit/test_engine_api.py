@@ -235,6 +235,8 @@ with open(sys.argv[3], "rb") as file: data = file.read()
 name = stage._digest(data)
 finder = stage.Finder({}, b"{}")
 import zlib
+if not stage.cached(name, stage.LIBRARY):
+    assert not finder.bring(name, lambda: zlib.compress(b"another"))
 assert finder.bring(name, lambda: zlib.compress(data))
 from docker.api.client import APIClient
 client = APIClient("unix://" + sys.argv[4], version="auto")
@@ -310,6 +312,27 @@ def test_an_agent_asks_the_controller_for_it(remote):
     end.library = lambda name: b"the bundle" if name else b"its name"
     assert end.images(["x"]) == {"brought": "yes"}
     assert brought == [("its name", b"the bundle")]
+
+
+def test_one_that_is_not_what_was_announced_is_refused(remote, monkeypatch):
+    end, _ = remote
+    end.library = lambda name: b"the bundle" if name else b"its name"
+    monkeypatch.setattr(library._own_loader(), "bring", staticmethod(lambda name, fetch: False))
+    with pytest.raises(HostLacks, match="did not arrive as it was sent"):
+        end.images(["x"])
+
+
+def test_a_python_that_is_too_old_for_it_says_so(remote, monkeypatch):
+    end, _ = remote
+    end.library = lambda name: b"the bundle" if name else b"its name"
+
+    def bring(name: str, fetch: Callable[[], bytes]) -> bool:
+        compile("match x:\n  case", "bundle/urllib3/new.py", "exec")
+        return True
+
+    monkeypatch.setattr(library._own_loader(), "bring", staticmethod(bring))
+    with pytest.raises(HostLacks, match=r"cannot be loaded by Python 3\.\d+: .*bundle/urllib3/new\.py"):
+        end.images(["x"])
 
 
 def test_a_controller_without_it_is_told(remote):

@@ -200,11 +200,15 @@ def test_a_topology_without_images_loads_no_engine():
 
 def test_the_agent_packs_itself_for_a_process_of_its_own(tmp_path: Path):
     path = tmp_path / "agent.pyz"
-    main = "import netcompose.agent.runtimes.gatekeeper, netcompose.agent.runtimes.rewire as r\nprint(r.__file__)\n"
+    main = (
+        "import sys, netcompose.agent.runtimes.gatekeeper, netcompose.agent.runtimes.rewire as r\nprint(r.__file__)\n"
+        "import docker.api.client, requests\nprint(requests.certs.where(), 'certifi' in sys.modules)\n"
+    )
     path.write_bytes(selfpack.archive(main))
     assert selfpack.archive(main) == path.read_bytes()
     done = subprocess.run([sys.executable, "-I", "-S", str(path)], capture_output=True, text=True, env={})
     assert done.stdout.startswith(str(path)), done.stderr
+    assert done.stdout.endswith("/etc/ssl/certs/ca-certificates.crt False\n")
 
 
 def test_the_processors_with_a_gate_are_those_that_the_compiler_knows():

@@ -82,8 +82,11 @@ def _bring() -> None:
 
 def unusable(error: BaseException) -> HostLacks:
     """Why the SDK cannot be imported although it is there, in words."""
+    words = str(error)
+    if isinstance(error, SyntaxError):
+        words = "{}, line {}: {}".format(error.filename, error.lineno, error.msg)
     return HostLacks(
-        "Docker's SDK for Python cannot be loaded by Python {}.{}: {}".format(*sys.version_info[:2], error),
+        "Docker's SDK for Python cannot be loaded by Python {}.{}: {}".format(*sys.version_info[:2], words),
         hint="on a host: its Python is too old for what is installed beside netcompose; on this one: " + _ADVICE,
     )
 
