@@ -6,13 +6,15 @@ import ast
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from testbed.pythons import python39
+
+from netcompose.agent import library
 
 ROOT = Path(__file__).parents[2] / "orchestrator"
 PACKAGE = ROOT / "netcompose"
@@ -39,6 +41,8 @@ MAY_IMPORT = {
 SHIPPED = [
     path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("agent", "resources", "planner", "errors.py")
 ]
+#: The one module that knows Docker's SDK, and what it imports of it, when an engine is asked.
+SPEAKS_TO_ENGINES, SDK = "agent/runtimes/engineapi.py", {"docker.api.client", "docker.constants"}
 #: Modules of more than 400 lines, each with its reason.
 LONG = {"topology/_accepts.py": "generated from the schema by topology/generate.py"}
 
@@ -108,16 +112,20 @@ def test_what_is_shipped_reads_as_python_3_9_and_needs_the_standard_library_alon
         assert read(path).from_future or not read(path).defines, name(path)
         for module, _ in read(path).imports:
             top = module.partition(".")[0]
-            assert top == "netcompose" or top in sys.stdlib_module_names, f"{name(path)} imports {module}"
+            allowed = name(path) == SPEAKS_TO_ENGINES and module in SDK
+            assert top == "netcompose" or top in sys.stdlib_module_names or allowed, f"{name(path)} imports {module}"
 
 
-def python39() -> str | None:
-    """A Python 3.9 that starts, or None."""
-    for candidate in ("python3.9", *sorted(str(p) for p in Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9"))):
-        found = shutil.which(candidate)
-        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
-            return found
-    return None
+def test_the_sdk_is_imported_where_an_engine_is_asked_and_not_before() -> None:
+    """By a function, or for the type checker: the next test imports all of it on a Python that has no SDK."""
+    at_the_top = {
+        module
+        for node in ast.parse((PACKAGE / SPEAKS_TO_ENGINES).read_text()).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for module in [getattr(node, "module", None) or node.names[0].name]
+    }
+    assert not {module for module in at_the_top if module.partition(".")[0] in library.PARTS}
+    assert {module for module, for_types in read(PACKAGE / SPEAKS_TO_ENGINES).imports if not for_types} >= SDK
 
 
 def test_every_shipped_module_imports_on_python_3_9() -> None:
@@ -162,7 +170,17 @@ def test_the_planner_knows_no_kind_by_name() -> None:
 
 
 #: Loaded by nothing that needs no host and no template.
-HEAVY = ("pyroute2", "jinja2", "jsonschema", "paramiko", "asyncssh", "ctypes", "subprocess", "netcompose.agent.kernel")
+HEAVY = (
+    "pyroute2",
+    "jinja2",
+    "jsonschema",
+    "paramiko",
+    "asyncssh",
+    "ctypes",
+    "subprocess",
+    "netcompose.agent.kernel",
+    *library.PARTS,
+)
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["validate"], ["up", "--help"]], ids=" ".join)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
-from netcompose.agent import facts, features, housekeeping, rundir, watchdog
+from netcompose.agent import facts, features, housekeeping, library, rundir, watchdog
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
@@ -118,6 +118,9 @@ class Agent:
         connection, be lost. ``seconds`` is how long it lets this agent be without a request; ``token`` is how a later
         connection asks for the run."""
         _need_room(self._host)
+        if any(change.kind == "container" for change in changes):
+            # The watchdog may need it, and cannot ask anybody.
+            library.need()
         self._keep(changes)
         before = dict(self._before)
         job = watchdog.Job(
