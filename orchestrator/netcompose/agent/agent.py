@@ -125,7 +125,7 @@ class Agent:
         before = dict(self._before)
         job = watchdog.Job(
             restore=lambda: self._successor(before).rollback(),
-            settle=lambda: housekeeping.tidy(topology, Namespaces()),
+            settle=lambda: housekeeping.tidy(topology),
             unlock=self._lock.release,
             keep=self._lock.descriptors,
         )
@@ -175,7 +175,7 @@ class Agent:
         """The run is verified: forget how it was before, and clean up what no longer serves anything."""
         self._before = {}
         self._disarm()
-        housekeeping.tidy(self._topology, self._namespaces)
+        housekeeping.tidy(self._topology)
 
     def rollback(self) -> None:
         """Bring everything that the run touched back to what it was, by planning from live to then.
@@ -204,7 +204,7 @@ class Agent:
                 "host {}: {} still differs from what it was".format(self._host, left[0].address),
                 hint="run `netcompose plan` to see the state, then `up` or `down`",
             )
-        housekeeping.tidy(self._topology, self._namespaces)
+        housekeeping.tidy(self._topology)
         self._disarm()
 
     def _disarm(self) -> None:

@@ -15,7 +15,7 @@ from netcompose.resources.names import netns_name
 _HOST_RECORD = os.path.join(rundir.ROOT, "host.json")
 
 
-def tidy(topology: str, known: namespaces.Namespaces) -> None:
+def tidy(topology: str) -> None:
     """Forget containers of which nothing is left, drop empty folders; after the last topology restore the host."""
     for container in rundir.known_containers(topology):
         name = netns_name(topology, container)
