@@ -139,6 +139,8 @@ def test_without_a_gatekeeper_a_container_waits_the_plan_says_so_and_up_mends_it
     assert pair.actions() == {"process/@gate": "create"}
     pair.engine.docker("restart", "--time", "0", "pair-web")
     assert pair.at_the_gate("web")
+    rows = {row["name"]: row["status"] for row in json.loads(pair.nc("ps", "--output", "json"))}
+    assert (rows["web"], rows["db"]) == ("waiting", "running")
     actions = pair.actions()
     assert actions["process/@gate"] == "create"
     assert actions["namespace/web"] == "delete+create"

@@ -40,6 +40,8 @@ class Agent:
         self._namespaces = Namespaces()
         self._lock = HostLock(host)
         self._topology = ""
+        #: Topologies whose containers may be an engine's, although nothing is noted of them: the host was restarted.
+        self._engines_of: set[str] = set()
         #: What the current run has touched: id -> the object as it was before, None if it was not there.
         self._before: dict[str, Optional[Resource]] = {}
         #: Who puts it back if this process cannot, and what it was armed for.
@@ -76,6 +78,8 @@ class Agent:
         among these the engine is looked at whatever is known of it."""
         try:
             snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
+            if images:
+                self._engines_of.add(topology)
             snapshot.has_engine = snapshot.has_engine or bool(images)
             snapshot.told_by_facts = any(images)
             return self._observation(snapshot, parents, images)
@@ -219,7 +223,8 @@ class Agent:
     def states(self, topology: str) -> list[ContainerState]:
         """The state of every container's process."""
         found = [runtime.state(topology, container) for container in runtime.containers(topology)]
-        return found + (engineshow.states(topology) if gate.used(topology) else [])
+        with_engine = topology in self._engines_of or gate.used(topology)
+        return found + (engineshow.states(topology) if with_engine else [])
 
     def run(
         self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0

@@ -28,6 +28,12 @@ def images_by_host(topology: Topology) -> dict[str, tuple[str, ...]]:
     return {host: tuple(sorted(images)) for host, images in found.items()}
 
 
+def engines_to_look_at(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """For an observation that needs no facts of images: the hosts whose engines have containers of the topology, also
+    where nothing is noted of them because the host was started again."""
+    return dict.fromkeys(images_by_host(topology), ("",))
+
+
 #: The stronger one counts where containers of one host ask for the same image.
 _POLICIES = ("never", "missing", "always")
 

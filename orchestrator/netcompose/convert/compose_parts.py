@@ -164,8 +164,8 @@ _INSIDE = {"secrets": "/run/secrets/", "configs": "/"}
 
 
 def mounted_file(reader: Reader, value: Any, path: Path, known: Mapping[str, Any], folder: str) -> list[Any]:
-    """A secret or config of a service: a file that is mounted, as by Compose; ``known`` is the section of the file, which
-    ``path`` names as well."""
+    """A secret or config of a service: a file that is mounted, as by Compose; ``known`` is the section of the file that
+    has it, which ``path`` names as well."""
     section = str(path[2])
     spec = value if isinstance(value, dict) else {"source": value}
     name = as_text(spec.get("source") or "")
