@@ -106,9 +106,10 @@ class Agent:
         tried is tried in a namespace that is thrown away."""
         return features.probe(self._namespaces, names)
 
-    def lock(self, topology: str, owner: str) -> None:
-        """Make this run the only one on this host until :meth:`unlock`; ``Locked`` names who has it."""
-        self._lock.acquire(owner)
+    def lock(self, topology: str, owner: str, *, brief: bool = False) -> None:
+        """Make this run the only one on this host until :meth:`unlock`; ``Locked`` names who has it. One that is
+        ``brief`` is waited for a little."""
+        self._lock.acquire(owner, brief=brief)
         self._topology = topology
         self._before = {}
         self._renamed = {}
@@ -126,7 +127,7 @@ class Agent:
         before = dict(self._before)
         job = watchdog.Job(
             restore=lambda: self._successor(before).rollback(),
-            settle=lambda: housekeeping.tidy(topology, Namespaces()),
+            settle=lambda: housekeeping.settle(topology, Namespaces()),
             unlock=self._lock.release,
             keep=self._lock.descriptors,
         )
@@ -176,7 +177,7 @@ class Agent:
         """The run is verified: forget how it was before, and clean up what no longer serves anything."""
         self._before = {}
         self._disarm()
-        housekeeping.tidy(self._topology, self._namespaces)
+        housekeeping.settle(self._topology, self._namespaces)
 
     def rollback(self) -> None:
         """Bring everything that the run touched back to what it was, by planning from live to then.
