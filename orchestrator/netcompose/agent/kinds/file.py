@@ -8,7 +8,7 @@ from typing import Iterator, MutableMapping
 
 from netcompose.agent import rundir
 from netcompose.agent.context import Context
-from netcompose.agent.operations import Call, Operation
+from netcompose.agent.operations import Call, Deferred, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import File, Resource
 from netcompose.resources.names import mark, netns_name, owner_of
@@ -49,7 +49,7 @@ class FileKind:
 
     def create(self, context: Context, resource: File) -> Iterator[Operation]:
         """Write it, and the folders above it."""
-        yield Call(lambda: self._write(context, resource))
+        yield Deferred(lambda: self._write(context, resource))
 
     @staticmethod
     def _write(context: Context, resource: File) -> None:
@@ -65,7 +65,7 @@ class FileKind:
 
     def update(self, context: Context, live: File, desired: File, paths: frozenset[str]) -> Iterator[Operation]:
         """Write the new content into the same file."""
-        yield Call(lambda: self._write(context, desired))
+        yield Deferred(lambda: self._write(context, desired))
 
     def delete(self, context: Context, resource: File) -> Iterator[Operation]:
         """Remove it, and its folder if that is empty then."""
