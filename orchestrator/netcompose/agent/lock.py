@@ -34,7 +34,6 @@ class HostLock:
         """Take the lock, or raise ``Locked`` with the owner's name. ``brief`` is said of one who has it for moments
         only, so that others wait for it a little."""
         try:
-            os.makedirs(rundir.ROOT, mode=0o700, exist_ok=True)
             end = time.monotonic() + _PATIENCE
             while not self._try(owner, brief, patient=time.monotonic() < end):
                 pass
@@ -45,7 +44,12 @@ class HostLock:
             ) from error
 
     def _try(self, owner: str, brief: bool, *, patient: bool) -> bool:
-        fd = os.open(_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.makedirs(rundir.ROOT, mode=0o700, exist_ok=True)
+        try:
+            fd = os.open(_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            # The last holder has just removed the folder.
+            return False
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
