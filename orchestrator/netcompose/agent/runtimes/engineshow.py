@@ -45,6 +45,8 @@ def _shown(container: str, live: Live) -> ContainerState:
     status = "running" if state.get("Running") else "exited"
     if live.resource.state == NOT_STARTED and status != "running":
         status = "dead"
+    elif live.pid and gate.waits(live.pid):
+        status = "waiting"
     code = int(state.get("ExitCode") or 0)
     return ContainerState(
         container,
