@@ -9,7 +9,7 @@ import pytest
 
 from netcompose.planner.fingerprint import ABSENT, fingerprint
 from netcompose.planner.planner import make_plan
-from netcompose.resources import Container, End, Namespace, Observation, Resource, Route, Start, Veth
+from netcompose.resources import Container, End, Namespace, Observation, Resource, Route, Start, Veth, Vxlan
 
 HOST = "local"
 OWNER = End("owner", "eth1", "02:00:00:00:00:01")
@@ -92,6 +92,13 @@ def test_addresses_of_an_end_that_addresses_itself_are_no_difference() -> None:
     assert changed(replace(wanted, end=replace(given, mtu=1400)), wanted) == ["end.mtu"]
     turned = Veth(wanted.id, end=FAR, peer=wanted.end)
     assert changed(replace(turned, peer=given), turned) == []
+    # A cable to another host that becomes one to a neighbour: the old one has no second end to look at.
+    tunnel = Vxlan(wanted.id, end=given, vni=1, port=4789, local="192.0.2.1", remote="192.0.2.2")
+    plan = make_plan(
+        "t", {HOST: {**spaces, wanted.id: wanted}}, {HOST: Observation(resources={**spaces, wanted.id: tunnel})}
+    )
+    (change,) = plan.changes
+    assert change.actions == ("delete", "create") and change.after == wanted
     # The other end is the file's.
     moved = replace(wanted, end=given, peer=replace(FAR, addresses=("10.0.0.2/30",)))
     assert changed(moved, wanted) == ["peer.addresses"]
