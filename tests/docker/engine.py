@@ -24,9 +24,12 @@ def need_docker() -> None:
 
 def add_outside(host: Sandbox) -> None:
     """A namespace ``outside`` beyond the host's interface ``uplink``, which knows the way to networks on the host."""
+    # As in tests/kernel/outside.py: no duplicate detection, and different indexes for the ends.
     for line in (
         "ip netns add outside",
-        "ip link add uplink type veth peer name eth0 netns outside",
+        "sysctl -q -w net.ipv6.conf.default.accept_dad=0",
+        "ip netns exec outside sysctl -q -w net.ipv6.conf.default.accept_dad=0",
+        "ip link add uplink index 2000 type veth peer name eth0 netns outside",
         f"ip addr add {HOST4}/24 dev uplink",
         f"ip addr add {HOST6}/64 dev uplink nodad",
         "ip link set uplink up",

@@ -89,7 +89,7 @@ def engine(tmp_path: Path) -> Iterator[Callable[..., tuple[EngineApi, Answering]
     ends: list[EngineApi | Answering] = []
 
     def start(
-        answers: Callable[[str], bytes | None], timeout: int = 5, pong: bytes = PONG
+        answers: Callable[[str], bytes | None], timeout: float = 5, pong: bytes = PONG
     ) -> tuple[EngineApi, Answering]:
         answering = Answering(tmp_path / "engine.sock", answers, pong)
         api = EngineApi(str(tmp_path / "engine.sock"), timeout)
@@ -145,7 +145,7 @@ def test_an_engine_may_refuse_without_json(engine):
 
 @pytest.mark.parametrize("answer", [None, b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
 def test_a_connection_that_breaks_is_an_engine_that_does_not_answer(engine, answer):
-    api, _ = engine(lambda _: answer, timeout=1)
+    api, _ = engine(lambda _: answer, timeout=0.2)
     with pytest.raises(HostLacks, match=r"the engine at .*engine\.sock does not answer: "):
         api.network("x")
 
@@ -157,7 +157,7 @@ def test_an_engine_that_is_silent_is_given_up(engine):
         waiting.wait(10)
         return None
 
-    api, _ = engine(silent, timeout=1)
+    api, _ = engine(silent, timeout=0.2)
     with pytest.raises(HostLacks, match=r"does not answer: .*timed out"):
         api.container("x")
     waiting.set()
