@@ -214,6 +214,22 @@ def test_an_agent_alone_says_what_to_install():
     ), done.stderr
 
 
+def test_the_sdk_comes_without_its_way_over_ssh(engine):
+    """paramiko is installed here, and takes as long to import as the SDK."""
+    api, _ = engine(lambda _: http(VERSION))
+    code = (
+        "import sys\nfrom netcompose.agent.runtimes.engineapi import EngineApi\nimport importlib.util\n"
+        "print(EngineApi(sys.argv[1]).version()['Version'], 'paramiko' in sys.modules, bool(importlib.util.find_spec('paramiko')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, api.path],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "20.10.24 False True\n", done.stderr
+
+
 def test_the_second_bundle_has_the_sdk_and_what_it_imports_as_python_alone():
     made = bundle.library()
     assert made is not None
