@@ -19,6 +19,8 @@ WIRED = ""
 STARTED, NOT_STARTED, SET_ASIDE = "started", "not started", "set aside"
 #: It runs in the namespace that the container which it joins had before that one's last start.
 LEFT_BEHIND = "left behind"
+#: Behind the id in ``Namespace.of``: the container has been started since, and has another one.
+BEFORE = " before its last start"
 
 _FIXED = "the engine gives it when a container is created"
 
