@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
-from netcompose.agent import facts, features, housekeeping, rundir, watchdog
+from netcompose.agent import facts, features, housekeeping, library, rundir, watchdog
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
@@ -123,11 +123,14 @@ class Agent:
         connection, be lost. ``seconds`` is how long it lets this agent be without a request; ``token`` is how a later
         connection asks for the run."""
         _need_room(self._host)
+        if any(change.kind == "container" for change in changes):
+            # The watchdog may need it, and cannot ask anybody.
+            library.need()
         self._keep(changes)
         before = dict(self._before)
         job = watchdog.Job(
             restore=lambda: self._successor(before).rollback(),
-            settle=lambda: housekeeping.settle(topology, Namespaces()),
+            settle=lambda: housekeeping.settle(topology),
             unlock=self._lock.release,
             keep=self._lock.descriptors,
         )
@@ -177,7 +180,7 @@ class Agent:
         """The run is verified: forget how it was before, and clean up what no longer serves anything."""
         self._before = {}
         self._disarm()
-        housekeeping.settle(self._topology, self._namespaces)
+        housekeeping.settle(self._topology)
 
     def rollback(self) -> None:
         """Bring everything that the run touched back to what it was, by planning from live to then.
@@ -206,7 +209,7 @@ class Agent:
                 "host {}: {} still differs from what it was".format(self._host, left[0].address),
                 hint="run `netcompose plan` to see the state, then `up` or `down`",
             )
-        housekeeping.tidy(self._topology, self._namespaces)
+        housekeeping.tidy(self._topology)
         self._disarm()
 
     def _disarm(self) -> None:

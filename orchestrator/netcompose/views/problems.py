@@ -63,20 +63,6 @@ def error_text(error: NetcomposeError, *, colour: bool = False) -> str:
     return text + "\n".join([*lines, *_hint_lines(error.hint, paint, indent="")]) + "\n"
 
 
-def error_json(error: NetcomposeError) -> str:
-    """The same for programs: ``error``, ``hint``, ``exit_status`` and ``problems``."""
-    from netcompose.views.jsontext import json_text
-
-    problems: list[dict[str, object]] = []
-    if isinstance(error, TopologyError):
-        problems = [_problem_data(problem) for problem in error.problems]
-    elif isinstance(error, PlanRefused):
-        problems = [{"address": p.address, "message": p.message, "hint": p.hint} for p in error.problems]
-    return json_text(
-        {"error": error.message, "hint": error.hint, "exit_status": error.exit_status, "problems": problems}
-    )
-
-
 def _problem_lines(problem: Problem, paint: Paint) -> list[str]:
     where = f"{problem.position}: " if problem.position else ""
     first, *rest = problem.message.split("\n")

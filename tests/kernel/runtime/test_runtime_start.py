@@ -81,7 +81,7 @@ def test_a_process_keeps_no_other_containers_namespace_alive(host):
     """A veth end outside disappears as soon as the namespace of its peer really ends."""
     host("sh", "-ec", "ip netns add t-b; ip netns add t-c; ip link add vb type veth peer name e netns t-b")
     host.python('runtime.start_many("t", [P("b", "sleep", "9", namespace="b"), P("c", "sleep", "9", namespace="c")])')
-    host.python('runtime.stop("t", "b")')
+    host.python('runtime.stop_many("t", ["b"])')
     host("ip", "netns", "del", "t-b")
     deadline = time.monotonic() + 5
     while "vb" in host("ip", "-br", "link"):

@@ -14,6 +14,8 @@ from netcompose.resources import File, Resource
 from netcompose.resources.names import mark, netns_name, owner_of
 
 NETNS_FILES = "/etc/netns"
+#: Bytes that are read at once: less than that is the end of a file.
+_PIECE = 1 << 16
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -109,8 +111,8 @@ def _read(path: str) -> tuple[str, str]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            data = b""
-            while more := os.read(fd, 1 << 16):
+            data = os.read(fd, _PIECE)
+            while len(data) % _PIECE == 0 and (more := os.read(fd, _PIECE)):
                 data += more
         finally:
             os.close(fd)

@@ -95,16 +95,13 @@ def log_pieces(
     follow: bool = False,
 ) -> Iterator[bytes]:
     """The same of any container, by its id or name."""
-    from netcompose.agent.runtimes.engineexec import outputs
-
     inspected = engine.inspect(id)
     if inspected is None:
         return
-    query: dict[str, object] = {"stdout": True, "stderr": True, "timestamps": timestamps, "follow": follow}
-    query.update({"tail": tail} if tail is not None else {})
-    query.update({"since": "{:.6f}".format(since)} if since else {})
-    pieces = engine.api.stream("GET", "/containers/{}/logs".format(inspected["Id"]), query=query)
-    texts = pieces if inspected["Config"].get("Tty") else (text for _, text in outputs(pieces))
+    terminal = bool(inspected["Config"].get("Tty"))
+    texts = engine.api.output(
+        inspected["Id"], terminal=terminal, tail=tail, since=since, timestamps=timestamps, follow=follow
+    )
     yield from map(_stamped, texts) if timestamps else texts
 
 

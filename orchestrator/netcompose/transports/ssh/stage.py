@@ -19,13 +19,15 @@ import sys
 if False:  # for the type checker; a host needs neither
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any
+    from typing import Any, Callable
 
 MARKER = b"\0netcompose-stage "
 #: Only root writes here; see _trusted.
 CACHE = "/var/cache/netcompose"
-#: Bundles that are kept, for controllers of several versions.
+#: Bundles of a kind that are kept, for controllers of several versions.
 KEPT = 3
+#: The two kinds, by how their files end: an agent, and what one imports that asks an engine (netcompose.agent.library).
+AGENT, LIBRARY = ".bundle", ".library"
 #: Commands of an administrator, which a login without a login shell may not find (ip, nft).
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 
@@ -77,10 +79,27 @@ def _content(file: str) -> bytes:
         return b""
 
 
-def cached(name: str) -> bytes:
+def cached(name: str, kind: str = AGENT) -> bytes:
     """The bundle from the cache; nothing if it is not there, not ours, or not what its name says."""
-    data = _content(name + ".bundle")
+    data = _content(name + kind)
     return data if _digest(data) == name else b""
+
+
+def bring(name: str, kind: str, fetch: "Callable[[], bytes]") -> "tuple[bytes, bool, str]":
+    """A bundle, whether it was in the cache, and why it could not be kept. It is fetched, compressed, if it is not in
+    the cache; nothing if what came is not what its name says."""
+    data = cached(name, kind)
+    if data:
+        return data, True, ""
+    import zlib
+
+    data = zlib.decompress(fetch())
+    if _digest(data) != name:
+        return b"", False, ""
+    problem = store(name + kind, data)
+    if not problem:
+        prune(name, kind)
+    return data, False, problem
 
 
 def store(file: str, data: bytes) -> str:
@@ -176,20 +195,21 @@ def _ours() -> "list[str]":
     """The names of our files in the cache, rests of interrupted writes included."""
     import re
 
-    pattern = re.compile(r"[0-9a-f]{64}(\.bundle|\.[0-9a-f]+\.code)(\.[0-9]+)?")
+    pattern = re.compile(r"[0-9a-f]{64}(\.bundle|\.library|\.[0-9a-f]+\.code)(\.[0-9]+)?")
     return [name for name in os.listdir(CACHE) if pattern.fullmatch(name)]
 
 
-def prune(name: str) -> None:
-    """Keep this bundle and the newest others."""
+def prune(name: str, kind: str) -> None:
+    """Keep this bundle and the newest others of its kind, with what they were compiled to."""
     try:
+        alike = {file[:64] for file in _ours() if kind in file}
         newest = {}  # type: dict[str, float]
         for file in _ours():
             time = os.stat(os.path.join(CACHE, file)).st_mtime
             newest[file[:64]] = max(time, newest.get(file[:64], 0))
-        kept = [name, *sorted(set(newest) - {name}, key=lambda other: -newest[other])[: KEPT - 1]]
+        kept = [name, *sorted(alike - {name}, key=lambda other: -newest[other])[: KEPT - 1]]
         for file in _ours():
-            if file[:64] not in kept:
+            if file[:64] in alike.difference(kept):
                 os.unlink(os.path.join(CACHE, file))
     except OSError:
         # Another agent was faster.
@@ -248,6 +268,15 @@ class Finder:
         sources = json.loads(self.data.decode())  # type: dict[str, str]
         return sources.get(self._path(name))
 
+    def bring(self, name: str, fetch: "Callable[[], bytes]") -> bool:
+        """Import from one more bundle as well (netcompose.agent.library); whether it came as its name says."""
+        data = bring(name, LIBRARY, fetch)[0]
+        if data:
+            code = Code(name, data)
+            code.keep()
+            sys.meta_path.append(Finder(code.files, data))
+        return bool(data)
+
     def get_code(self, name: str) -> "Any":
         """The compiled code of a module; None for what is not in the bundle."""
         return self.codes.get(self._path(name))
@@ -259,20 +288,15 @@ class Finder:
 
 def agent(name: str, silence: float) -> int:
     """Find or receive the bundle, verify it, import the agent and serve until the controller is silent (0: never)."""
-    problem = ""
-    data = cached(name)
-    found = bool(data)
-    if not found:
-        import zlib
 
+    def ask() -> bytes:
         say({"send": True})
-        data = zlib.decompress(_read(int.from_bytes(_read(4), "big")))
-        if _digest(data) != name:
-            say({"problem": "hash"})
-            return 1
-        problem = store(name + ".bundle", data)
-        if not problem:
-            prune(name)
+        return _read(int.from_bytes(_read(4), "big"))
+
+    data, found, problem = bring(name, AGENT, ask)
+    if not data:
+        say({"problem": "hash"})
+        return 1
     import gc
 
     # Nothing that is made here goes again.
