@@ -35,6 +35,11 @@ def start_id(container: str) -> str:
     return "start/" + container
 
 
+def fixed(memory: int, cpus: float, restart: str) -> dict[str, str]:
+    """``Container.fixed`` for an engine that changes nothing of a container that is there."""
+    return {"cpus": "{:g}".format(cpus), "memory": str(memory), "restart": restart}
+
+
 @dataclass(frozen=True)
 class Container(Resource):
     """``container/web1``: the engine's container, created and started; its program waits at the gate.
@@ -48,7 +53,8 @@ class Container(Resource):
     the names of those that are set. ``ulimits`` are ``SOFT:HARD``; ``healthcheck`` has the engine's own keys as JSON,
     durations in nanoseconds.
 
-    ``ready`` are the ids of what has to be there before its program runs, when it was made.
+    ``ready`` are the ids of what has to be there before its program runs, when it was made. ``fixed`` has what other
+    engines change of a live container, where the engine cannot.
 
     What an engine can change of a live container is read from it; everything else cannot change, and is read from the
     label that it was created with.
@@ -90,6 +96,9 @@ class Container(Resource):
     cpus: float = attribute(changes=IN_PLACE, default=0.0)
     labels: Mapping[str, str] = attribute(changes=REPLACE, disturbs="outage", default_factory=dict, why=_FIXED)
     restart: str = attribute(changes=IN_PLACE, default="no")
+    fixed: Mapping[str, str] = attribute(
+        changes=REPLACE, disturbs="outage", default_factory=dict, why="Podman's API has no request that changes it"
+    )
     stop_signal: str = attribute(changes=REPLACE, disturbs="outage", default="", why=_FIXED)
     stop_grace_period: float = attribute(changes=REPLACE, disturbs="outage", default=10.0, why=_FIXED)
     healthcheck: Mapping[str, str] = attribute(changes=REPLACE, disturbs="outage", default_factory=dict, why=_FIXED)
