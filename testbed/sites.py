@@ -13,11 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from subprocess import DEVNULL, CompletedProcess
 from types import TracebackType
@@ -117,6 +118,17 @@ class Host:
                 argv, stdin=DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
             )
         wait_until(lambda: f":{self.port} " in self.run("ss", "-Htln"))
+
+    @contextlib.contextmanager
+    def sshd_stands_still(self) -> Iterator[None]:
+        """Stop sshd, sessions included; the host's kernel goes on to acknowledge what comes."""
+        self.run("pkill", "-STOP", "-x", "sshd")
+        try:
+            yield
+        finally:
+            self.run("pkill", "-CONT", "-x", "sshd", check=False)
+            # nsenter(1) stands still along with what it started, and would reap nothing when the host ends.
+            self._sshd.send_signal(signal.SIGCONT)
 
     def add_user(self, name: str, sudo: str = "") -> None:
         """A user with the keys of root, and a rule of sudoers(5) (``NOPASSWD: ALL``) if there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -170,13 +171,12 @@ except HostUnreachable as error: print(2 < time.monotonic() - start < 15, error.
         # As long as somebody answers it is left in peace.
         time.sleep(5)
         assert site["server2"].agents()
-        if how.startswith("the host"):
-            site.cut("server2")
-        else:
-            # Its kernel goes on to acknowledge what comes.
-            site["server1"].run("pkill", "-STOP", "-x", "sshd")
-        assert process.stdout.readline() == "True host server2: the connection was lost during run_many\n"
-        site["server1"].run("pkill", "-CONT", "-x", "sshd", check=False)
+        with contextlib.ExitStack() as until_then:
+            if how.startswith("the host"):
+                site.cut("server2")
+            else:
+                until_then.enter_context(site["server1"].sshd_stands_still())
+            assert process.stdout.readline() == "True host server2: the connection was lost during run_many\n"
 
 
 def test_an_agent_that_is_killed_is_told_with_its_last_words(site):

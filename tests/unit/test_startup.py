@@ -27,7 +27,9 @@ def make() -> type:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where it is kept, in an environment that lets Python write."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     return tmp_path / "cache" / "methods.pyc"
 
 

@@ -185,9 +185,9 @@ class Links:
         network = names.name(f"macvlan-{host}")
         mode = as_text(spec.get("mode") or "")
         made: dict[Any, Any] = {"driver": "macvlan", "parent": parent, **({"mode": mode} if mode else {})}
-        told = self._reader.changed(path, shown, "written as a network; give it the segment's subnet")
         if network in self._networks and network in container.get("networks", {}):
             return [*notes, self._reader.left_out(path, shown, "a container is on a network once")]
+        told = self._reader.changed(path, shown, "written as a network; give it the segment's subnet")
         self._networks.setdefault(network, {told: None, **made})
         self._parents.setdefault(parent, {"interface": host})
         container.pop("network_mode", None)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from compiler_world import HOST, compiled, container, fresh, network, topology
+from compiler_world import HOST, compiled, container, fresh, link, network, topology
 
 from netcompose.compiler.compile import compile_topology
 from netcompose.compiler.images import images_by_host
@@ -26,6 +26,25 @@ def test_an_image_container_is_three_objects_and_a_gatekeeper():
     assert {"namespace/w", "interface/w.eth0"} <= set(start.after)
     assert "process/@gate" in resources
     assert "process/w" not in resources
+    assert start.through and namespace.loopback_up
+
+
+def test_a_cable_of_a_router_in_an_image_is_its_own_to_address():
+    """Unless the file says anything of it: an address or a route."""
+
+    def ends(addresses=((), ()), **keys):
+        resources = compiled(
+            network("lan", "10.0.0.0/24"),
+            container("r", "lan", image="small", **keys),
+            container("n", network_mode="none"),
+            link("r:eth1", "n:eth1", addresses=addresses),
+        ).resources[HOST]
+        veth = resources["link/n.eth1-r.eth1"]
+        return {end.namespace: end.self_addressed for end in (veth.end, veth.peer)}
+
+    assert ends() == {"r": True, "n": False}
+    assert ends(addresses=("10.1.0.1/30", ())) == {"r": False, "n": False}
+    assert ends(routes=[{"to": "10.9.0.0/16", "interface": "eth1"}]) == {"r": False, "n": False}
 
 
 def test_a_native_topology_has_no_gatekeeper():

@@ -86,6 +86,26 @@ def test_json_has_the_topology_and_the_findings(source: Path, capsys: pytest.Cap
     assert err == ""
 
 
+def test_a_second_interface_on_one_segment_is_left_out_and_nothing_else_said(tmp_path: Path) -> None:
+    links = "".join(f"    - endpoints: ['n:eth{number}', 'macvlan:enp0s3']\n" for number in (1, 2))
+    text = f"name: twice\ntopology:\n  nodes: {{n: {{kind: linux, image: x}}}}\n  links:\n{links}"
+    made = convert(SourceText("lab.clab.yml", text))
+    assert [(found.position and found.position.line, found.message) for found in made.findings] == [
+        (5, "link n:eth1 - macvlan:enp0s3: written as a network; give it the segment's subnet"),
+        (6, "left out: link n:eth2 - macvlan:enp0s3: a container is on a network once"),
+    ]
+    (on,) = [item for item in load_text(made.text).containers["n"].networks if item.network != "mgmt"]
+    assert (on.network, on.interface_name) == ("macvlan-enp0s3", "eth1")
+
+
+@pytest.mark.parametrize(("replicas", "ports"), [(1, [[8000, 8001]]), (2, [[8000], [8001]]), (3, [[], [], []])])
+def test_a_range_is_shared_by_as_many_containers_as_it_has_ports(replicas: int, ports: list[list[int]]) -> None:
+    inside = "80-81" if replicas == 1 else "80"
+    spec = f"{{image: x, ports: ['8000-8001:{inside}'], deploy: {{replicas: {replicas}}}}}"
+    topology = load_text(convert(SourceText("compose.yml", f"services: {{a: {spec}}}\n")).text)
+    assert [[port.host_port for port in container.ports] for container in topology.containers.values()] == ports
+
+
 def test_profiles_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "compose.yml"
     file.write_text("services: {a: {image: x}, b: {image: x, profiles: [debug]}, c: {image: x, profiles: [p, q]}}")

@@ -102,6 +102,12 @@ def of_process(data: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def of_interface(data: dict[str, Any]) -> dict[str, Any]:
+    (item,) = (c for c in data["changes"] if c["id"] == "interface/web1.eth0")
+    result: dict[str, Any] = item
+    return result
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -122,6 +128,7 @@ def of_process(data: dict[str, Any]) -> dict[str, Any]:
         (edited(lambda d: first(d)["after"].update(kind="router")), "unknown kind of resource 'router'"),
         (edited(lambda d: first(d)["after"].update(surprise=1)), "unknown attribute 'surprise'"),
         (edited(lambda d: of_process(d)["after"].update(environment=["A=1"])), "a mapping was expected, not ['A=1']"),
+        (edited(lambda d: of_interface(d)["after"].update(end="eth0")), "a mapping was expected, not 'eth0'"),
         (edited(lambda d: of_process(d)["after"].update(command="sleep")), "a list was expected, not 'sleep'"),
         (edited(lambda d: first(d).update(actions=["explode"])), "unknown actions ['explode']"),
         (edited(lambda d: first(d).update(actions=["create"])), "`before` and `after` do not fit"),

@@ -101,6 +101,17 @@ def test_inspect_a_container() -> None:
     }  # fmt: skip
 
 
+def test_inspect_says_how_a_process_ended_and_of_a_live_one_nothing_of_it() -> None:
+    states = [
+        ContainerState("done", "exited", exit_code=0),
+        ContainerState("web1", "running", pid=7),
+        ContainerState("web2", "wired"),
+    ]
+    done, running, wired = select(inspect_objects("local", live(), states), ["done", "web1", "web2"])
+    assert (done["status"], done["state"]) == ("exited", {"exit_code": 0})
+    assert (running["state"], "state" in wired) == ({"pid": 7}, False)
+
+
 def test_inspect_a_network_and_a_link() -> None:
     objects = inspect_objects("local", live())
     network, link = select(objects, ["mynet1", "web1.eth1-web2.eth1"])
