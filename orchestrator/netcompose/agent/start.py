@@ -24,7 +24,7 @@ class Bundle:
     """Imports from a bundle in memory (importlib.abc.MetaPathFinder and Loader). ``stage`` is the stage's module,
     ``name`` the bundle's SHA-256, ``sources`` its content as far as it is in memory, else a descriptor of its file."""
 
-    def __init__(self, stage: "Any", name: str, sources: "Any", made: "dict[str, Any]", rest: "Any") -> None:
+    def __init__(self, stage: "Any", name: str, sources: "Any", made: "dict[str, Any]", rest: "tuple[int, int]") -> None:
         from _frozen_importlib import ModuleSpec
 
         self._stage = stage
@@ -33,7 +33,7 @@ class Bundle:
         self._texts: "dict[str, str]" = {}
         self._files: "dict[str, Any]" = made["files"]
         self._digest: str = made.get("rest", "")
-        self._rest: "Any" = rest
+        self._rest = rest
         self._spec = ModuleSpec
         self.order: "list[str]" = []
         #: What modules are run with instead of Python's own builtins.
@@ -45,10 +45,11 @@ class Bundle:
         if self._digest:
             import marshal
 
-            if self._stage.checksum(self._rest) != self._digest:
+            rest = self._stage.content(*self._rest)
+            if self._stage.checksum(rest) != self._digest:
                 raise ImportError("the compiled code of the agent is damaged: empty the cache (hosts clean)")
-            self._files = {**marshal.loads(self._rest), **self._files}  # noqa: S302
-            self._digest, self._rest = "", None
+            self._files = {**marshal.loads(rest), **self._files}  # noqa: S302
+            self._digest = ""
         return self._files
 
     def texts(self) -> "dict[str, str]":
@@ -124,13 +125,13 @@ class Bundle:
 
 
 def become(
-    stage: "Any", names: "tuple[str, str]", data: bytes, sources: int, made: "dict[str, Any]", rest: "Any", silence: float
+    stage: "Any", names: "tuple[str, str]", data: bytes, sources: int, made: "dict[str, Any]", rest: "tuple[int, int]", silence: float
 ) -> int:
     """Import the agent, say that it is ready, and serve until the controller is gone (its exit status).
 
     ``names`` are the bundle's and that of the file with its compiled code; ``data`` is the bundle, unless only its
     file is open (``sources``; -1: it has just arrived); ``made`` is what the file of compiled code has, or just this
-    file's; ``rest`` is what follows that there.
+    file's; ``rest`` is that file and where the rest of it begins.
     """
     name, file = names
     warm = "order" in made
@@ -139,7 +140,7 @@ def become(
         import json
 
         texts: "dict[str, str]" = json.loads(data.decode())
-        made["files"] = {path: compile(text, "bundle/" + path, "exec") for path, text in texts.items()}
+        made["files"] = {path: compile(text, "bundle/" + path, "exec", optimize=2) for path, text in texts.items()}
         made["order"] = ["netcompose" + _PACKAGE, "netcompose/agent" + _PACKAGE, "netcompose/agent/standins.py"]
     bundle = Bundle(stage, name, sources if warm else data, made, rest)
     sys.meta_path.insert(0, bundle)  # type: ignore[arg-type]

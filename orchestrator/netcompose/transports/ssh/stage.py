@@ -59,7 +59,7 @@ def trusted(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
-def digest(*parts: "bytes | memoryview") -> str:
+def digest(*parts: bytes) -> str:
     """SHA-256 by Python's own: to load OpenSSL takes longer than all of this."""
     try:
         found = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256()
@@ -70,7 +70,7 @@ def digest(*parts: "bytes | memoryview") -> str:
     return str(found.hexdigest())
 
 
-def checksum(*parts: "bytes | memoryview") -> str:
+def checksum(*parts: bytes) -> str:
     """BLAKE2b, for what this host has written itself: twice as fast."""
     try:
         from _blake2 import blake2b
@@ -99,12 +99,12 @@ def opened(file: str) -> int:
     return -1
 
 
-def content(fd: int) -> bytes:
-    """What is behind a descriptor, from its beginning; nothing if there is none."""
+def content(fd: int, offset: int = 0, size: int = -1) -> bytes:
+    """What is behind a descriptor, to its end or so many bytes of it; nothing if there is less, or no descriptor."""
     if fd < 0:
         return b""
-    size = os.fstat(fd).st_size
-    data = os.pread(fd, size, 0)
+    size = os.fstat(fd).st_size - offset if size < 0 else size
+    data = os.pread(fd, size, offset) if 0 <= size <= os.fstat(fd).st_size - offset else b""
     return data if len(data) == size else b""
 
 
@@ -147,13 +147,13 @@ def _agent(name: str, silence: float) -> int:
     gc.disable()
     file = "{}.{}.code".format(name, "".join(["%02x" % byte for byte in MAGIC_NUMBER]))
     sources, compiled = opened(name + ".bundle"), opened(file)
-    kept = memoryview(content(compiled))
-    size = _number(bytes(kept[64:72])) + 72
+    front = content(compiled, 0, 72)
+    kept = content(compiled, 72, _number(front[64:]))
     data, made, said = b"", {}, None  # type: bytes, dict[str, Any], str | None
     # A file that a crash has cut off would crash this Python too (marshal).
-    if size <= len(kept) and bytes(kept[:64]).decode("ascii", "replace") == checksum(name.encode(), kept[64:size]):
+    if kept and front[:64].decode("ascii", "replace") == checksum(name.encode(), front[64:], kept):
         # Root's own, as trusted as the rest of this host's Python.
-        made = marshal.loads(kept[72:size])  # noqa: S302
+        made = marshal.loads(kept)  # noqa: S302
     if sources < 0 or made.get("size") != os.fstat(sources).st_size:
         import json
 
@@ -167,10 +167,10 @@ def _agent(name: str, silence: float) -> int:
                 state(problem="hash")
                 return 1
             sources = -1
-        made = {"files": {START: compile(json.loads(data.decode())[START], "bundle/" + START, "exec")}}
+        made = {"files": {START: compile(json.loads(data.decode())[START], "bundle/" + START, "exec", optimize=2)}}
     here = {"__name__": "netcompose.agent.start"}  # type: dict[str, Any]
     exec(made["files"][START], here)  # noqa: S102
-    return int(here["become"](sys.modules[__name__], (name, file), data, sources, made, kept[size:], silence))
+    return int(here["become"](sys.modules[__name__], (name, file), data, sources, made, (compiled, 72 + len(kept)), silence))
 
 
 def main(argv: "list[str]") -> int:
