@@ -1,4 +1,4 @@
-"""Where a program is, and what it says. ``shutil`` and ``subprocess`` do this too, but every plan would pay for all that
+"""Where a program is, and what it says. ``shutil`` and ``subprocess`` do this too, but every plan would pay for what
 they import."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def run(argv: Sequence[str], text: str = "", timeout: float = 60.0) -> Finished:
     ``TimeoutError`` if it does not end within ``timeout`` seconds, after which it is killed."""
     end = time.monotonic() + timeout
     pipes = [os.pipe() for _ in range(3)]
-    # Its stdin is the first pipe's end to read, its stdout and stderr are the others' to write; none has a number below 3.
+    # Its stdin is the first pipe's end to read, its stdout and stderr are the others' to write.
     theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
     ours = [pipes[0][1], pipes[1][0], pipes[2][0]]
     try:

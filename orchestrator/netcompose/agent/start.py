@@ -1,4 +1,4 @@
-"""From a verified bundle to a serving agent, on a host behind SSH: what the stage (transports/ssh/stage.py) hands over to.
+"""From a verified bundle to a serving agent, on a host behind SSH: what the stage (transports/ssh/stage.py) becomes.
 
 A host pays for this with every contact, so nothing is done twice that can be kept. What is imported at each start is
 kept compiled in one piece and run in the order in which it was imported the first time; the rest, compiled too, is read
@@ -24,20 +24,22 @@ class Bundle:
     """Imports from a bundle in memory (importlib.abc.MetaPathFinder and Loader). ``stage`` is the stage's module,
     ``name`` the bundle's SHA-256, ``sources`` its content as far as it is in memory, else a descriptor of its file."""
 
-    def __init__(self, stage: "Any", name: str, sources: "Any", made: "dict[str, Any]", rest: "tuple[int, int]") -> None:
+    def __init__(
+        self, stage: "Any", name: str, sources: "Any", made: "dict[str, Any]", rest: "tuple[int, int]"
+    ) -> None:
         from _frozen_importlib import ModuleSpec
 
         self._stage = stage
         self._name = name
         self._sources = sources
-        self._texts: "dict[str, str]" = {}
-        self._files: "dict[str, Any]" = made["files"]
+        self._texts: dict[str, str] = {}
+        self._files: dict[str, Any] = made["files"]
         self._digest: str = made.get("rest", "")
         self._rest = rest
         self._spec = ModuleSpec
-        self.order: "list[str]" = []
+        self.order: list[str] = []
         #: What modules are run with instead of Python's own builtins.
-        self.builtins: "dict[str, Any]" = {}
+        self.builtins: dict[str, Any] = {}
 
     @property
     def codes(self) -> "dict[str, Any]":
@@ -112,7 +114,7 @@ class Bundle:
                 __import__(parent)
             if name in sys.modules:
                 continue
-            module: "Any" = module_type(name)
+            module: Any = module_type(name)
             module.__spec__ = spec = self._spec_of(name, path)
             module.__loader__, module.__file__ = self, spec.origin
             module.__package__ = spec.parent
@@ -124,8 +126,14 @@ class Bundle:
                 setattr(sys.modules[parent], name.rpartition(".")[2], module)
 
 
-def become(
-    stage: "Any", names: "tuple[str, str]", data: bytes, sources: int, made: "dict[str, Any]", rest: "tuple[int, int]", silence: float
+def become(  # noqa: PLR0917
+    stage: "Any",
+    names: "tuple[str, str]",
+    data: bytes,
+    sources: int,
+    made: "dict[str, Any]",
+    rest: "tuple[int, int]",
+    silence: float,
 ) -> int:
     """Import the agent, say that it is ready, and serve until the controller is gone (its exit status).
 
@@ -133,25 +141,27 @@ def become(
     file is open (``sources``; -1: it has just arrived); ``made`` is what the file of compiled code has, or just this
     file's; ``rest`` is that file and where the rest of it begins.
     """
-    name, file = names
+    name = names[0]
     warm = "order" in made
     problem = ""
     if not warm:
         import json
 
-        texts: "dict[str, str]" = json.loads(data.decode())
+        texts: dict[str, str] = json.loads(data.decode())
         made["files"] = {path: compile(text, "bundle/" + path, "exec", optimize=2) for path, text in texts.items()}
-        made["order"] = ["netcompose" + _PACKAGE, "netcompose/agent" + _PACKAGE, "netcompose/agent/standins.py"]
     bundle = Bundle(stage, name, sources if warm else data, made, rest)
-    sys.meta_path.insert(0, bundle)  # type: ignore[arg-type]
-    bundle.builtins = __builtins__ if isinstance(__builtins__, dict) else vars(__builtins__)  # type: ignore[name-defined]
+    sys.meta_path.insert(0, bundle)
+    bundle.builtins = __builtins__ if isinstance(__builtins__, dict) else vars(__builtins__)
     # What stands in comes first, and for everything but itself.
-    bundle.run(made["order"][:3])
+    first = made.get("first", 0)
+    if warm:
+        bundle.run(made["order"][:first])
     from netcompose.agent import standins
 
+    made["first"] = first or len(bundle.order)
     bundle.builtins = standins.builtins_with(made.setdefault("methods", {}))
     if warm:
-        bundle.run(made["order"][3:])
+        bundle.run(made["order"][first:])
     import netcompose
     import netcompose.agent.__main__ as program
     import netcompose.agent.agent
@@ -203,6 +213,7 @@ def _keep(
         {
             "files": {path: code for path, code in files.items() if path in started},
             "order": order,
+            "first": made["first"],
             "methods": made["methods"],
             "size": len(data),
             "rest": stage.checksum(rest),
@@ -239,7 +250,7 @@ def _store(stage: "Any", file: str, data: bytes) -> str:
 def _prune(stage: "Any", name: str) -> None:
     """Keep this bundle and the newest others."""
     try:
-        newest: "dict[str, float]" = {}
+        newest: dict[str, float] = {}
         ours = stage.ours()
         for file in ours:
             time = os.stat(os.path.join(stage.CACHE, file)).st_mtime

@@ -1,7 +1,7 @@
 """Which ports of the host are in use, and by whom.
 
-Listening TCP sockets are asked of the kernel (sock_diag(7)), because /proc/net/tcp is made by looking through the table of
-all connections of the machine, which takes milliseconds on an idle host; all else is read from /proc/net (proc(5)).
+Listening TCP sockets are asked of the kernel (sock_diag(7)), because /proc/net/tcp is made by looking through the table
+of all connections of the machine, which takes milliseconds on an idle host; the rest is read from /proc/net (proc(5)).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _listening() -> list[Listener] | None:
     # A reading loads nothing: the module is there, or there are none.
     if not os.path.isdir("/sys/module/tcp_diag") and os.path.isdir("/lib/modules/" + os.uname().release):
         return None
-    found = []
+    found: list[Listener] = []
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as asking:
             for family in (socket.AF_INET, socket.AF_INET6):

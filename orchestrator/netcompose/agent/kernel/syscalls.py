@@ -111,12 +111,12 @@ def setns(fd: int, flags: int = 0) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _join() -> Callable[[int, int], int]:
-    """setns(2), which every reading of namespaces needs, by the C part of ctypes: the rest takes a millisecond to import,
-    and a host pays for that with every contact."""
+    """setns(2), which every reading of namespaces needs, by the C part of ctypes: the rest takes a millisecond to
+    import, and a host pays for that with every contact."""
     try:
         import _ctypes
 
-        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "setns")
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "setns")  # type: ignore[arg-type]
         call = _ctypes.call_cdeclfunction
     except (ImportError, AttributeError, OSError):
         return lambda fd, flags: -1

@@ -30,8 +30,8 @@ _DIAGNOSIS = 10.0
 _NOT_FOUND = 127
 _SUDO = ["sudo", "-n", "--"]
 _OLDEST = "3.9"
-#: Isolated from the user's modules and environment; without site-packages, which take longer than the stage, and without
-#: the columns of tracebacks, which would be a third of what is kept compiled (Python before 3.11 does not know of them).
+#: Isolated from the user's modules and environment; without site-packages, which take longer than the stage; without
+#: the columns of tracebacks, which would be a third of what is kept compiled (before Python 3.11 there are none).
 _PYTHON = ("python3", "-I", "-S", "-X", "no_debug_ranges")
 
 

@@ -140,7 +140,6 @@ def _number(text: bytes) -> int:
 
 def _agent(name: str, silence: float) -> int:
     import marshal
-
     from _frozen_importlib_external import MAGIC_NUMBER
 
     # Nothing that is made here goes again.
@@ -149,7 +148,7 @@ def _agent(name: str, silence: float) -> int:
     sources, compiled = opened(name + ".bundle"), opened(file)
     front = content(compiled, 0, 72)
     kept = content(compiled, 72, _number(front[64:]))
-    data, made, said = b"", {}, None  # type: bytes, dict[str, Any], str | None
+    data, made = b"", {}  # type: bytes, dict[str, Any]
     # A file that a crash has cut off would crash this Python too (marshal).
     if kept and front[:64].decode("ascii", "replace") == checksum(name.encode(), front[64:], kept):
         # Root's own, as trusted as the rest of this host's Python.
@@ -170,7 +169,8 @@ def _agent(name: str, silence: float) -> int:
         made = {"files": {START: compile(json.loads(data.decode())[START], "bundle/" + START, "exec", optimize=2)}}
     here = {"__name__": "netcompose.agent.start"}  # type: dict[str, Any]
     exec(made["files"][START], here)  # noqa: S102
-    return int(here["become"](sys.modules[__name__], (name, file), data, sources, made, (compiled, 72 + len(kept)), silence))
+    rest = (compiled, 72 + len(kept))
+    return int(here["become"](sys.modules[__name__], (name, file), data, sources, made, rest, silence))
 
 
 def main(argv: "list[str]") -> int:
