@@ -48,9 +48,11 @@ class Bundle:
             import marshal
 
             rest = self._stage.content(*self._rest)
-            if self._stage.checksum(rest) != self._digest:
-                raise ImportError("the compiled code of the agent is damaged: empty the cache (hosts clean)")
-            self._files = {**marshal.loads(rest), **self._files}  # noqa: S302
+            if self._stage.checksum(rest) == self._digest:
+                files = marshal.loads(rest)  # noqa: S302
+            else:
+                files = _compiled(self.texts())
+            self._files = {**files, **self._files}
             self._digest = ""
         return self._files
 
@@ -126,6 +128,10 @@ class Bundle:
                 setattr(sys.modules[parent], name.rpartition(".")[2], module)
 
 
+def _compiled(texts: "dict[str, str]") -> "dict[str, Any]":
+    return {path: compile(text, "bundle/" + path, "exec", optimize=2) for path, text in texts.items()}
+
+
 def become(  # noqa: PLR0917
     stage: "Any",
     names: "tuple[str, str]",
@@ -147,8 +153,7 @@ def become(  # noqa: PLR0917
     if not warm:
         import json
 
-        texts: dict[str, str] = json.loads(data.decode())
-        made["files"] = {path: compile(text, "bundle/" + path, "exec", optimize=2) for path, text in texts.items()}
+        made["files"] = _compiled(json.loads(data.decode()))
     bundle = Bundle(stage, name, sources if warm else data, made, rest)
     sys.meta_path.insert(0, bundle)
     bundle.builtins = __builtins__ if isinstance(__builtins__, dict) else vars(__builtins__)
@@ -215,7 +220,7 @@ def _keep(
             "order": order,
             "first": made["first"],
             "methods": made["methods"],
-            "size": len(data),
+            "sizes": (len(data), len(rest)),
             "rest": stage.checksum(rest),
         }
     )
