@@ -125,7 +125,10 @@ def dataclass(cls: "Any" = None, *, frozen: bool = False, order: bool = False) -
 
 def fields(of: "Any") -> "tuple[Field, ...]":
     """dataclasses.fields."""
-    return tuple(of.__dataclass_fields__.values())
+    try:
+        return tuple(of.__dataclass_fields__.values())
+    except AttributeError:
+        raise TypeError("must be called with a dataclass type or instance") from None
 
 
 def replace(value: "Any", **changes: "Any") -> "Any":
