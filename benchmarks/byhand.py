@@ -1,9 +1,11 @@
-"""The path of a packet built by hand with `ip` and `nft`: one bridge, two containers, a published port.
+"""What is built by hand with `ip` and `nft`: bridges with containers, and the path of a packet with a published port.
 
 What somebody who knows the tools would type, and no rule more: forwarding, masquerade, one dnat.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 NET = "10.0.0"
 #: The host's address on the cable to its neighbour, and the neighbour's: what is outside.
@@ -21,20 +23,27 @@ ip -n outside link set eth0 up
 """
 
 
-def script(published: int, inside: int) -> str:
-    """The shell script for the containers ``bench-c0`` (which has the published port) and ``bench-c1``."""
-    lines = ["set -e", "ip link add br0 type bridge", f"ip addr add {NET}.1/24 dev br0", "ip link set br0 up"]
-    for number in (0, 1):
-        name = f"bench-c{number}"
+def network(prefix: str, names: Sequence[str], first: int = 0) -> list[str]:
+    """The `ip` lines for a bridge, and on it a container for each name with the addresses ``prefix``.2, .3 and on; the
+    ports of the bridge are numbered from ``first``."""
+    lines = ["ip link add br0 type bridge", f"ip addr add {prefix}.1/24 dev br0", "ip link set br0 up"]
+    for index, name in enumerate(names):
+        port = f"p{first + index}"
         lines += [
             f"ip netns add {name}",
-            f"ip link add p{number} type veth peer name eth0 netns {name}",
-            f"ip link set p{number} master br0 up",
+            f"ip link add {port} type veth peer name eth0 netns {name}",
+            f"ip link set {port} master br0 up",
             f"ip -n {name} link set lo up",
             f"ip -n {name} link set eth0 up",
-            f"ip -n {name} addr add {NET}.{2 + number}/24 dev eth0",
-            f"ip -n {name} route add default via {NET}.1",
+            f"ip -n {name} addr add {prefix}.{2 + index}/24 dev eth0",
+            f"ip -n {name} route add default via {prefix}.1",
         ]
+    return lines
+
+
+def script(published: int, inside: int) -> str:
+    """The shell script for the containers ``bench-c0`` (which has the published port) and ``bench-c1``."""
+    lines = ["set -e", *network(NET, ["bench-c0", "bench-c1"])]
     rules = f"""\
 table ip byhand {{
     chain prerouting {{

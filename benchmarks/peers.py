@@ -15,26 +15,16 @@ from pathlib import Path
 
 from testbed.sites import Site
 
+from benchmarks import byhand
 from benchmarks.measure import Failed
 from benchmarks.shape import NAME, prefix
 
 
 def commands(host: int, each: int) -> list[list[str]]:
     """The commands for one host, in their order."""
-    net = prefix(host)
-    lines = ["ip link add br0 type bridge", f"ip addr add {net}.1/24 dev br0", "ip link set br0 up"]
-    for number in range(host * each, (host + 1) * each):
-        name = f"{NAME}-c{number}"
-        lines += [
-            f"ip netns add {name}",
-            f"ip link add p{number} type veth peer name eth0 netns {name}",
-            f"ip link set p{number} master br0 up",
-            f"ip -n {name} link set lo up",
-            f"ip -n {name} link set eth0 up",
-            f"ip -n {name} addr add {net}.{2 + number - host * each}/24 dev eth0",
-            f"ip -n {name} route add default via {net}.1",
-        ]
-    return [line.split() for line in lines]
+    first = host * each
+    names = [f"{NAME}-c{number}" for number in range(first, first + each)]
+    return [line.split() for line in byhand.network(prefix(host), names, first)]
 
 
 def ansible() -> str:

@@ -36,17 +36,6 @@ def read(name: str) -> str:
     return _entry(name).joinpath(_FILE).read_text(encoding="utf-8")
 
 
-def describe(name: str) -> str:
-    """What a ready-made topology is, in a sentence: the first comment of its file."""
-    lines: list[str] = []
-    for line in read(name).splitlines():
-        text = line.removeprefix("#").strip()
-        if not line.startswith("#") or not text:
-            break
-        lines.append(text)
-    return " ".join(lines)
-
-
 def parameters(name: str) -> list[Parameter]:
     """The variables of a ready-made topology in the order of its file: each is ``name: value   # description``."""
     found: list[Parameter] = []

@@ -12,31 +12,33 @@ import sys
 import threading
 from typing import Any
 
-from netcompose.agent.runtimes.engineapi import EngineApi
+from docker.api.client import APIClient
+
 from netcompose.cli.main import main
 from netcompose.errors import EngineRefused
 
 FEWER = 99
-_ANSWERED = EngineApi.call
+_ANSWERED = APIClient.send
 _lock = threading.Lock()
 _seen = 0
 
 
-def _call(self: EngineApi, method: str, path: str, query: Any, body: Any = None) -> Any:
+def _send(self: APIClient, request: Any, **options: Any) -> Any:
+    """Every request of the SDK goes through its session's ``send``."""
     global _seen
-    answer = _ANSWERED(self, method, path, query, body)
-    if method != "GET":
+    answer = _ANSWERED(self, request, **options)
+    if request.method != "GET":
         with _lock:
             _seen += 1
             if _seen == int(sys.argv[2]):
                 if sys.argv[1] == "kill":
                     os.kill(os.getpid(), signal.SIGKILL)
-                raise EngineRefused(f"a fault after {method} {path}", status=500)
+                raise EngineRefused(f"a fault after {request.method} {request.path_url}", status=500)
     return answer
 
 
 if __name__ == "__main__":
-    EngineApi.call = _call  # type: ignore[method-assign]
+    APIClient.send = _send  # type: ignore[method-assign]
     try:
         status = main(sys.argv[3:])
     except SystemExit as end:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,24 @@ class Images:
         return str(done.stdout + done.stderr)
 
 
+@contextlib.contextmanager
+def examples_with_images(engine: Engine, folder: Path) -> Iterator[Callable[[str], Example]]:
+    """Brings examples up with images in their containers; at the end nothing of them is left, in the engine neither."""
+    running: list[Example] = []
+
+    def bring_up(name: str) -> Example:
+        shown = Example(engine.host, name, folder)
+        running.append(shown)
+        shown.file.write_text(with_images(shown.file.read_text()))
+        shown.up()
+        return shown
+
+    yield bring_up
+    for shown in running:
+        shown.down()
+    assert engine_objects(engine) == []
+
+
 def engine_objects(engine: Engine) -> list[str]:
     """The engine's containers, by name, stopped ones included."""
     return sorted(engine.docker("ps", "--all", "--format", "{{.Names}}").stdout.split())
@@ -142,6 +162,7 @@ __all__ = [
     "Example",
     "Images",
     "engine_objects",
+    "examples_with_images",
     "make_images",
     "with_images",
 ]

@@ -44,7 +44,7 @@ def bring(image_engine: Engine, tmp_path: Path) -> Bring:
         folder.mkdir()
         source, made = folder / case, folder / "topology.yaml"
         source.write_text((CASES / case).read_text())
-        for path in ("front/nginx.conf", "poll/app.py"):
+        for path in ("front/nginx.conf", "poll/app.py", "store/password.txt"):
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_text("\n")
         cli(image_engine.host, "convert", str(source), "--out", str(made))
@@ -86,6 +86,8 @@ def test_a_shop_in_three_tiers(bring: Bring) -> None:
         assert lab.inside("store", "id", "-u").strip() == "70"
         mounts = {mount["Destination"]: mount for mount in lab.inspect("front")["Mounts"]}
         assert mounts["/etc/nginx/conf.d/default.conf"]["RW"] is False
+        # A secret that is a file is mounted where Compose has it.
+        assert lab.inside("store", "cat", "/run/secrets/database-password") == "\n"
         volumes = [mount["Name"] for mount in lab.inspect("store")["Mounts"] if mount["Type"] == "volume"]
         assert volumes == ["shop_store-data"]
         rows = {row["name"]: row for row in json.loads(lab.nc("ps", "--output", "json"))}
@@ -116,6 +118,8 @@ def test_routers_and_computers(bring: Bring) -> None:
 
         assert wired("router1") == {"eth0": 1500, "eth1": 9500, "eth3": 9500}
         assert wired("PC1") == {"eth0": 1500, "eth1": 9500}
+        # By a command of the file: the cable's own now, and so nothing that the next plan would take back.
+        assert wired("PC2") == {"eth0": 1500, "eth1": 1500}
         # The management network, and the cable with what the file's commands have made of it.
         assert lab.pings("PC1", "router1") and lab.pings("PC1", "clab-routers-router2")
         assert "192.168.11.1 dev eth1" in run(lab.host, "ip", "-n", "routers-PC1", "route")

@@ -8,7 +8,7 @@ from pathlib import Path
 import outside
 import pytest
 from engine import Engine
-from image_support import engine_objects, with_images
+from image_support import examples_with_images
 from support import Example
 from test_firewall import (  # noqa: F401
     test_s7_who_reaches_whom,
@@ -32,20 +32,8 @@ def host(image_engine: Engine) -> Sandbox:
 
 @pytest.fixture
 def example(image_engine: Engine, host: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], Example]]:
-    """An example with images in its containers; at the end nothing of it is left, in the engine neither."""
-    running: list[Example] = []
-
-    def bring_up(name: str) -> Example:
-        shown = Example(host, name, tmp_path)
-        running.append(shown)
-        shown.file.write_text(with_images(shown.file.read_text()))
-        shown.up()
-        return shown
-
-    yield bring_up
-    for shown in running:
-        shown.down()
-    assert engine_objects(image_engine) == []
+    with examples_with_images(image_engine, tmp_path) as bring_up:
+        yield bring_up
 
 
 def test_s7_an_image_container_joins_and_leaves_a_network_while_its_program_runs(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from engine import SOCKET, Engine
-from image_support import engine_objects, with_images
+from image_support import examples_with_images
 from support import Example
 from test_scenarios_bridges import (  # noqa: F401
     test_s1_a_mac_address_changes_in_place,
@@ -39,20 +39,8 @@ def host(image_engine: Engine) -> Sandbox:
 
 @pytest.fixture
 def example(image_engine: Engine, tmp_path: Path) -> Iterator[Callable[[str], Example]]:
-    """An example with images in its containers; at the end nothing of it is left, in the engine neither."""
-    running: list[Example] = []
-
-    def bring_up(name: str) -> Example:
-        shown = Example(image_engine.host, name, tmp_path)
-        running.append(shown)
-        shown.file.write_text(with_images(shown.file.read_text()))
-        shown.up()
-        return shown
-
-    yield bring_up
-    for shown in running:
-        shown.down()
-    assert engine_objects(image_engine) == []
+    with examples_with_images(image_engine, tmp_path) as bring_up:
+        yield bring_up
 
 
 def test_s8_a_link_is_a_name_inside_one_image_container_and_follows(example: Callable[[str], Example]) -> None:

@@ -6,6 +6,8 @@
 ``"mode": "fail"``    the n-th operation of carrying the plan out fails with EIO; putting back is undisturbed
 ``"mode": "signal"``  the process sends itself ``signal`` before that operation
 
+``"ahead": true``     host messages go to the kernel by the thread that is for long runs of them (agent/ahead.py), however few
+
 An operation is what changes something outside the process: a netlink message, a system call on a file, a mount, a
 namespace, a program that is started. Batches are of one message, so that there is a point between any two.
 """
@@ -45,17 +47,19 @@ _OPERATIONS: tuple[tuple[str, str, Callable[..., bool]], ...] = (
 class Faults:
     """Counts the operations of this process and does what was asked for at one of them."""
 
-    def __init__(self, mode: str, at: int, signal: int) -> None:
-        self._mode, self._at, self._signal = mode, at, signal
+    def __init__(self, mode: str, at: int, signal: int, *, ahead: bool = False) -> None:
+        self._mode, self._at, self._signal, self._ahead = mode, at, signal, ahead
         self.active = mode == "kill"
         self.count = 0
         self.hit = ""
 
     def install(self) -> None:
-        from netcompose.agent import agent
+        from netcompose.agent import agent, run
         from netcompose.agent.kernel import netlink
 
         netlink.BATCH = 1
+        if self._ahead:
+            run.WORTH = 1
         for module, name, changes in _OPERATIONS:
             where = importlib.import_module(module)
             if name == "Popen":

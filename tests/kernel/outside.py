@@ -45,11 +45,13 @@ sock.send(b"hello")
 print(sock.recv(100).decode())
 """
 
-#: Without duplicate detection, which would take a second and a half.
+#: Without duplicate detection, which would take a second and a half for each new interface, also for the bridges that come
+#: later (it is on in tests/kernel/test_scenarios_*.py). The ends have different indexes: the kernel takes an
+#: end whose peer has its own for one without a peer, and reports its carrier a second late (linkwatch_urgent_event()).
 _CABLE = f"""
 ip netns add outside
-ip link add up0 type veth peer name eth0 netns outside
-sysctl -q -w net.ipv6.conf.up0.accept_dad=0
+ip link add up0 index 20 type veth peer name eth0 netns outside
+sysctl -q -w net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.up0.accept_dad=0
 ip netns exec outside sysctl -q -w net.ipv6.conf.eth0.accept_dad=0
 ip addr add {HOST[4]}/24 dev up0
 ip addr add {HOST[6]}/64 dev up0

@@ -15,9 +15,10 @@ LAN = ["ip", "netns", "exec", "lan"]
 #: The switch's port that eth1 is plugged into, in the namespace `lan`.
 PORT = "port1"
 
+#: Different indexes for the ends, as in outside.py.
 _CABLES = f"""
 ip netns add lan
-ip link add eth1 type veth peer name {PORT} netns lan
+ip link add eth1 index 20 type veth peer name {PORT} netns lan
 sysctl -q -w net.ipv6.conf.eth1.accept_dad=0
 ip netns exec lan sysctl -q -w net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.{PORT}.accept_dad=0
 ip -n lan link add switch address {ROUTER_MAC} type bridge mcast_snooping 0

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from testbed.pythons import python39
+
+from netcompose.agent import library
 
 ROOT = Path(__file__).parents[2] / "orchestrator"
 PACKAGE = ROOT / "netcompose"
@@ -38,6 +42,8 @@ MAY_IMPORT = {
 SHIPPED = [
     path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("agent", "resources", "planner", "errors.py")
 ]
+#: The one module that knows Docker's SDK, and what it imports of it, when an engine is asked.
+SPEAKS_TO_ENGINES, SDK = "agent/runtimes/engineapi.py", {"docker.api.client", "docker.constants"}
 #: Modules of more than 400 lines, each with its reason.
 LONG = {"topology/_accepts.py": "generated from the schema by topology/generate.py"}
 
@@ -46,41 +52,45 @@ def name(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """(module, whether only for the type checker) of every import of a module, also inside functions."""
-    tree = ast.parse(path.read_text())
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, id(node) in for_types) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name(path)}: imports are absolute"
-            if node.module == "netcompose":
-                yield from ((f"netcompose.{alias.name}", id(node) in for_types) for alias in node.names)
-            else:
-                yield str(node.module), id(node) in for_types
+class Module(NamedTuple):
+    """What a module says of itself."""
+
+    #: (module, whether only for the type checker) of every import, also inside functions.
+    imports: list[tuple[str, bool]]
+    #: Its annotations are text: all of it, or each that is more than a name and that Python looks at.
+    postpones: bool
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_imports_point_one_way(path: Path) -> None:
-    parts = path.relative_to(PACKAGE).parts
-    room = parts[0].removesuffix(".py")
-    if room not in MAY_IMPORT:
-        assert room in ("__init__", "__main__")
-        return
-    for module, for_types in imports(path):
-        top, _, rest = module.partition(".")
-        other = rest.partition(".")[0]
-        if top == "netcompose" and not for_types and other not in ("errors", "__version__", "", room):
-            assert other in MAY_IMPORT[room], f"{name(path)} imports {module}"
+@functools.cache
+def read(path: Path) -> Module:
+    """Read a module, once for all tests; one that is shipped as Python 3.9 does."""
+    tree = ast.parse(path.read_text(), feature_version=(3, 9) if path in SHIPPED else None)
+    found: list[tuple[str, bool]] = []
+    _imports(tree, False, found, path)
+    return Module(
+        found,
+        any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+        or all(isinstance(found, (ast.Constant, ast.Name)) for found in _annotations(tree)),
+    )
 
 
-def evaluated_annotations(tree: ast.Module) -> Iterator[ast.expr]:
+def _imports(node: ast.AST, for_types: bool, found: list[tuple[str, bool]], path: Path) -> None:
+    """Imports are statements: expressions are not looked into."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.Import):
+            found += [(alias.name, for_types) for alias in inner.names]
+        elif isinstance(inner, ast.ImportFrom):
+            assert inner.level == 0, f"{name(path)}: imports are absolute"
+            names = [f"netcompose.{alias.name}" for alias in inner.names]
+            found += [
+                (module, for_types) for module in (names if inner.module == "netcompose" else [str(inner.module)])
+            ]
+        elif isinstance(inner, (ast.stmt, ast.excepthandler, ast.match_case)):
+            checked = isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.dump(inner.test)
+            _imports(inner, for_types or checked, found, path)
+
+
+def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
     """Those that Python looks at when it defines something; of what is local to a function it does not."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arg) and node.annotation is not None:
@@ -91,24 +101,43 @@ def evaluated_annotations(tree: ast.Module) -> Iterator[ast.expr]:
             yield from (item.annotation for item in node.body if isinstance(item, ast.AnnAssign))
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=name)
-def test_what_is_shipped_reads_as_python_3_9_and_needs_the_standard_library_alone(path: Path) -> None:
-    tree = ast.parse(path.read_text(), feature_version=(3, 9))
-    # Annotations are text there: all of a module, or each that is more than a name.
-    postponed = any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
-    assert postponed or all(isinstance(found, (ast.Constant, ast.Name)) for found in evaluated_annotations(tree))
-    for module, _ in imports(path):
-        top = module.partition(".")[0]
-        assert top == "netcompose" or top in sys.stdlib_module_names, f"{name(path)} imports {module}"
+def test_every_room_is_known() -> None:
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
+    assert rooms == {*MAY_IMPORT, "__init__", "__main__"}
 
 
-def python39() -> str | None:
-    """A Python 3.9 that starts, or None."""
-    for candidate in ("python3.9", *sorted(str(p) for p in Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9"))):
-        found = shutil.which(candidate)
-        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
-            return found
-    return None
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_one_way(room: str) -> None:
+    for path in MODULES:
+        if path.relative_to(PACKAGE).parts[0].removesuffix(".py") != room:
+            continue
+        for module, for_types in read(path).imports:
+            top, _, rest = module.partition(".")
+            other = rest.partition(".")[0]
+            if top == "netcompose" and not for_types and other not in ("errors", "__version__", "", room):
+                assert other in MAY_IMPORT[room], f"{name(path)} imports {module}"
+
+
+def test_what_is_shipped_reads_as_python_3_9_and_needs_the_standard_library_alone() -> None:
+    assert len(SHIPPED) > 100
+    for path in SHIPPED:
+        assert read(path).postpones, name(path)
+        for module, _ in read(path).imports:
+            top = module.partition(".")[0]
+            allowed = name(path) == SPEAKS_TO_ENGINES and module in SDK
+            assert top == "netcompose" or top in sys.stdlib_module_names or allowed, f"{name(path)} imports {module}"
+
+
+def test_the_sdk_is_imported_where_an_engine_is_asked_and_not_before() -> None:
+    """By a function, or for the type checker: the next test imports all of it on a Python that has no SDK."""
+    at_the_top = {
+        module
+        for node in ast.parse((PACKAGE / SPEAKS_TO_ENGINES).read_text()).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for module in [getattr(node, "module", None) or node.names[0].name]
+    }
+    assert not {module for module in at_the_top if module.partition(".")[0] in library.PARTS}
+    assert {module for module, for_types in read(PACKAGE / SPEAKS_TO_ENGINES).imports if not for_types} >= SDK
 
 
 def test_every_shipped_module_imports_on_python_3_9() -> None:
@@ -153,7 +182,17 @@ def test_the_planner_knows_no_kind_by_name() -> None:
 
 
 #: Loaded by nothing that needs no host and no template.
-HEAVY = ("pyroute2", "jinja2", "jsonschema", "paramiko", "asyncssh", "ctypes", "subprocess", "netcompose.agent.kernel")
+HEAVY = (
+    "pyroute2",
+    "jinja2",
+    "jsonschema",
+    "paramiko",
+    "asyncssh",
+    "ctypes",
+    "subprocess",
+    "netcompose.agent.kernel",
+    *library.PARTS,
+)
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["validate"], ["up", "--help"]], ids=" ".join)
@@ -180,10 +219,9 @@ def test_commands_that_need_no_host_load_nothing_heavy(argv: list[str], tmp_path
         assert not [module for module in loaded if module == heavy or module.startswith(heavy + ".")], heavy
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_no_module_is_longer_than_can_be_read(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    assert lines <= 400 or name(path) in LONG, f"{name(path)} has {lines} lines"
+def test_no_module_is_longer_than_can_be_read() -> None:
+    lines = {name(path): len(path.read_text().splitlines()) for path in MODULES}
+    assert {path: count for path, count in lines.items() if count > 400 and path not in LONG} == {}
 
 
 def test_the_list_of_long_modules_is_needed() -> None:

@@ -191,7 +191,8 @@ def test_the_gate_is_what_its_source_says(machine):
 def test_a_topology_without_images_loads_no_engine():
     code = (
         "import json, sys, netcompose.agent.agent, netcompose.agent.facts\n"
-        "print(json.dumps([m for m in sys.modules if 'http' in m or m.endswith(('.engine', '.engineapi', '.gatekeeper'))]))"
+        "print(json.dumps([m for m in sys.modules if 'http' in m or m.startswith(('docker', 'requests', 'urllib3'))"
+        " or m.endswith(('.engine', '.engineapi', '.gatekeeper'))]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
@@ -199,11 +200,15 @@ def test_a_topology_without_images_loads_no_engine():
 
 def test_the_agent_packs_itself_for_a_process_of_its_own(tmp_path: Path):
     path = tmp_path / "agent.pyz"
-    main = "import netcompose.agent.runtimes.gatekeeper, netcompose.agent.runtimes.rewire as r\nprint(r.__file__)\n"
+    main = (
+        "import sys, netcompose.agent.runtimes.gatekeeper, netcompose.agent.runtimes.rewire as r\nprint(r.__file__)\n"
+        "import docker.api.client, requests\nprint(requests.certs.where(), 'certifi' in sys.modules)\n"
+    )
     path.write_bytes(selfpack.archive(main))
     assert selfpack.archive(main) == path.read_bytes()
     done = subprocess.run([sys.executable, "-I", "-S", str(path)], capture_output=True, text=True, env={})
     assert done.stdout.startswith(str(path)), done.stderr
+    assert done.stdout.endswith("/etc/ssl/certs/ca-certificates.crt False\n")
 
 
 def test_the_processors_with_a_gate_are_those_that_the_compiler_knows():

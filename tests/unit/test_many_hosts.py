@@ -96,7 +96,7 @@ def lines(work: Callable[[], object]) -> int:
 
 def test_compiling_and_planning_cost_per_host() -> None:
     costs = []
-    for hosts in (30, 120):
+    for hosts in (20, 80):
         topology = load_text(many_hosts(hosts, 4, 5))
         live = {name: Observation(facts=facts(number)) for number, name in enumerate(topology.hosts)}
         desired = compile_topology(topology, live)

@@ -171,6 +171,41 @@ def test_a_foreign_vlan_is_used_as_it_is(host: Machine, tmp_path: Path) -> None:
         run(host, "ip", "link", "del", "eth1.10")
 
 
+def test_a_bond_is_a_parent_and_its_slaves_are_not(host: Machine, tmp_path: Path) -> None:
+    """A slave's frames are the bond's to take; what stands on the bond is on the wire behind it."""
+    text = SHARED.replace("NAME", "a").replace("LAST", "11").replace("interface: eth1, vlan: 10", "interface: eth1")
+    # Otherwise the module makes one by itself.
+    run(host, "modprobe", "bonding", "max_bonds=0")
+    try:
+        for command in (
+            "ip link add bond1 type bond mode active-backup",
+            "ip link set eth1 down",
+            "ip link set eth1 master bond1",
+            "ip link set bond1 up",
+        ):
+            run(host, *command.split())
+        until(lambda: "inet6 fe80" in run(host, "ip", "addr", "show", "dev", "bond1"))
+        until(lambda: not run(host, "ip", "-6", "addr", "show", "tentative").strip())
+        topology = Topology(host, tmp_path, text)
+        for command in ("plan", "up"):
+            said = cli(host, command, file=topology.file, status=3).stderr
+            assert "t.yaml:3:28: 'eth1' of host 'local' is a slave of bond bond1, which takes its frames" in said, said
+            assert "hint: name bond1, or another interface" in said
+        assert_same(host, topology.before)
+        topology.edit("interface: eth1", "interface: bond1")
+        topology.up()
+        assert shown(host, "eth0", "t-a")["link_index"] == shown(host, "bond1")["ifindex"]
+        with capture(host, "eth1", "arp") as frames:
+            topology.ping("a", "192.168.10.77", reaches=False)
+            assert "who-has 192.168.10.77 tell 192.168.10.11" in frames(1)[0]
+        topology.down()
+    finally:
+        for command in ("ip link del bond1", "modprobe -r bonding", "ip link set eth1 up"):
+            host.run(command.split())
+        until(lambda: "inet6 fe80" in run(host, "ip", "addr", "show", "dev", "eth1"))
+        until(lambda: not run(host, "ip", "-6", "addr", "show", "tentative").strip())
+
+
 def test_ipvlan(example: Callable[[str], Example]) -> None:
     """S13: the parent's MAC address, and in layer 3 two subnets of which neither has a gateway."""
     topology = example("ipvlan")

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
-from netcompose.agent import facts, features, housekeeping, rundir, watchdog
+from netcompose.agent import facts, features, housekeeping, library, rundir, watchdog
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
@@ -40,6 +40,8 @@ class Agent:
         self._namespaces = Namespaces()
         self._lock = HostLock(host)
         self._topology = ""
+        #: Topologies whose containers may be an engine's, although nothing is noted of them: the host was restarted.
+        self._engines_of: set[str] = set()
         #: What the current run has touched: id -> the object as it was before, None if it was not there.
         self._before: dict[str, Optional[Resource]] = {}
         #: Who puts it back if this process cannot, and what it was armed for.
@@ -76,6 +78,8 @@ class Agent:
         among these the engine is looked at whatever is known of it."""
         try:
             snapshot = take(self._namespaces, topology, rundir.known_containers(topology))
+            if images:
+                self._engines_of.add(topology)
             snapshot.has_engine = snapshot.has_engine or bool(images)
             snapshot.told_by_facts = any(images)
             return self._observation(snapshot, parents, images)
@@ -102,9 +106,10 @@ class Agent:
         tried is tried in a namespace that is thrown away."""
         return features.probe(self._namespaces, names)
 
-    def lock(self, topology: str, owner: str) -> None:
-        """Make this run the only one on this host until :meth:`unlock`; ``Locked`` names who has it."""
-        self._lock.acquire(owner)
+    def lock(self, topology: str, owner: str, *, brief: bool = False) -> None:
+        """Make this run the only one on this host until :meth:`unlock`; ``Locked`` names who has it. One that is
+        ``brief`` is waited for a little."""
+        self._lock.acquire(owner, brief=brief)
         self._topology = topology
         self._before = {}
         self._renamed = {}
@@ -118,11 +123,14 @@ class Agent:
         connection, be lost. ``seconds`` is how long it lets this agent be without a request; ``token`` is how a later
         connection asks for the run."""
         _need_room(self._host)
+        if any(change.kind == "container" for change in changes):
+            # The watchdog may need it, and cannot ask anybody.
+            library.need()
         self._keep(changes)
         before = dict(self._before)
         job = watchdog.Job(
             restore=lambda: self._successor(before).rollback(),
-            settle=lambda: housekeeping.tidy(topology, Namespaces()),
+            settle=lambda: housekeeping.settle(topology),
             unlock=self._lock.release,
             keep=self._lock.descriptors,
         )
@@ -172,7 +180,7 @@ class Agent:
         """The run is verified: forget how it was before, and clean up what no longer serves anything."""
         self._before = {}
         self._disarm()
-        housekeeping.tidy(self._topology, self._namespaces)
+        housekeeping.settle(self._topology)
 
     def rollback(self) -> None:
         """Bring everything that the run touched back to what it was, by planning from live to then.
@@ -201,7 +209,7 @@ class Agent:
                 "host {}: {} still differs from what it was".format(self._host, left[0].address),
                 hint="run `netcompose plan` to see the state, then `up` or `down`",
             )
-        housekeeping.tidy(self._topology, self._namespaces)
+        housekeeping.tidy(self._topology)
         self._disarm()
 
     def _disarm(self) -> None:
@@ -219,7 +227,8 @@ class Agent:
     def states(self, topology: str) -> list[ContainerState]:
         """The state of every container's process."""
         found = [runtime.state(topology, container) for container in runtime.containers(topology)]
-        return found + (engineshow.states(topology) if gate.used(topology) else [])
+        with_engine = topology in self._engines_of or gate.used(topology)
+        return found + (engineshow.states(topology) if with_engine else [])
 
     def run(
         self, topology: str, target: ExecTarget, argv: Sequence[str], timeout: float = 60.0

@@ -15,7 +15,13 @@ from netcompose.resources.names import netns_name
 _HOST_RECORD = os.path.join(rundir.ROOT, "host.json")
 
 
-def tidy(topology: str, known: namespaces.Namespaces) -> None:
+def settle(topology: str) -> None:
+    """A run is done and stays: what a killed wiring of containers has kept for the next one is of no use any more."""
+    gate.forget_wiring(topology)
+    tidy(topology)
+
+
+def tidy(topology: str) -> None:
     """Forget containers of which nothing is left, drop empty folders; after the last topology restore the host."""
     for container in rundir.known_containers(topology):
         name = netns_name(topology, container)

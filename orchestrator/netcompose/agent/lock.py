@@ -13,7 +13,8 @@ from netcompose.agent import rundir
 from netcompose.errors import Locked, NotPermitted
 
 _PATH = os.path.join(rundir.ROOT, "lock")
-#: Seconds that the rest of a killed run (a helper that starts processes) is waited for, and between two tries.
+#: Seconds that the rest of a killed run (a helper that starts processes) is waited for, and one who has it for moments
+#: only, and between two tries.
 _PATIENCE, _PAUSE = 3.0, 0.01
 
 
@@ -29,12 +30,12 @@ class HostLock:
         """True between :meth:`acquire` and :meth:`release`."""
         return self._fd >= 0
 
-    def acquire(self, owner: str) -> None:
-        """Take the lock, or raise ``Locked`` with the owner's name."""
+    def acquire(self, owner: str, *, brief: bool = False) -> None:
+        """Take the lock, or raise ``Locked`` with the owner's name. ``brief`` is said of one who has it for moments
+        only, so that others wait for it a little."""
         try:
-            os.makedirs(rundir.ROOT, mode=0o700, exist_ok=True)
             end = time.monotonic() + _PATIENCE
-            while not self._try(owner, patient=time.monotonic() < end):
+            while not self._try(owner, brief, patient=time.monotonic() < end):
                 pass
         except PermissionError as error:
             raise NotPermitted(
@@ -42,16 +43,21 @@ class HostLock:
                 hint="run as root (sudo netcompose ...), or `netcompose rehearse`, which needs no privileges",
             ) from error
 
-    def _try(self, owner: str, *, patient: bool) -> bool:
-        fd = os.open(_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _try(self, owner: str, brief: bool, *, patient: bool) -> bool:
+        os.makedirs(rundir.ROOT, mode=0o700, exist_ok=True)
+        try:
+            fd = os.open(_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            # The last holder has just removed the folder.
+            return False
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder, orphaned = _read(fd)
+            holder, soon = _read(fd)
             os.close(fd)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
-            if orphaned and patient:
+            if soon and patient:
                 time.sleep(_PAUSE)
                 return False
             raise Locked(
@@ -65,7 +71,7 @@ class HostLock:
             # The last holder removed the file between our open and our lock.
             os.close(fd)
             return False
-        content = json.dumps({"owner": owner, "pid": os.getpid(), "since": int(time.time())})
+        content = json.dumps({"owner": owner, "pid": os.getpid(), "since": int(time.time()), "brief": brief})
         os.ftruncate(fd, 0)
         os.pwrite(fd, content.encode(), 0)
         self._fd = fd
@@ -94,11 +100,12 @@ class HostLock:
 
 
 def _read(fd: int) -> tuple[str, bool]:
-    """Who holds the lock, in words, and whether that process is gone: then only what it left behind still has it."""
+    """Who holds the lock, in words, and whether it will be free soon: that process is gone and only what it left behind
+    still has it, or it said so."""
     try:
         data = json.loads(os.pread(fd, 4096, 0))
         since = time.strftime("%H:%M:%S", time.localtime(data["since"]))
         words = "{} (process {}, since {})".format(data["owner"], data["pid"], since)
-        return words, not os.path.exists("/proc/{}".format(data["pid"]))
+        return words, bool(data.get("brief")) or not os.path.exists("/proc/{}".format(data["pid"]))
     except (ValueError, KeyError, TypeError):
         return "another run", False

@@ -42,4 +42,12 @@ class Bulk:
     argument: Any
 
 
-Operation = Union[Netlink, Call, Bulk]
+@dataclass(frozen=True)
+class Deferred:
+    """A function that no network object waits for, called while the kernel is busy with those: at the latest before the
+    next stage that calls any function, or at the end. It is the last operation of its change."""
+
+    function: Callable[[], None]
+
+
+Operation = Union[Netlink, Call, Bulk, Deferred]

@@ -7,6 +7,9 @@ Meanwhile the controller may say ``{"cancel"}``: the request ends with the error
 While a command is attached to the controller's keyboard (``attach``), the agent says ``{"id", "output": {"stream",
 "data"}}`` (stream 0, once: it runs; else 1 or 2), the controller ``{"input"}`` (base64; empty: the end), ``{"size":
 {"rows", "columns"}}`` and ``{"signal"}``.
+An agent that speaks to an engine for the first time may say ``{"id", "library": ""}`` during any request. The
+controller answers ``{"library"}`` (base64): the name of the bundle that has Docker's SDK, or nothing. To ``{"id",
+"library": NAME}`` it answers with the bundle itself, compressed.
 Between requests the controller may send ``ALIVE``, an empty frame, so that its silence means that it is gone.
 """
 

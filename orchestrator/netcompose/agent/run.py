@@ -6,12 +6,14 @@ import contextlib
 import errno
 import os
 import time
-from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, TypeVar
 
+from netcompose.agent.ahead import WORTH, Ahead
 from netcompose.agent.context import Context
+from netcompose.agent.kernel.namespaces import HOST
 from netcompose.agent.kinds import KINDS
 from netcompose.agent.kinds.base import GivesUp
-from netcompose.agent.operations import Bulk, Call, Netlink, Operation
+from netcompose.agent.operations import Bulk, Call, Deferred, Netlink, Operation
 from netcompose.errors import KernelRefused, NetcomposeError, NotPermitted
 from netcompose.planner.plan import UPDATE, Change
 
@@ -21,6 +23,8 @@ _PATIENCE, _PAUSE = 10.0, 0.02
 #: Called with (changes done, changes in all, the last one's address).
 Progress = Callable[[int, int, str], None]
 Result = TypeVar("Result")
+#: By lane: a namespace's name, ``Call``, or the function of a ``Bulk``.
+_Wave = dict[Any, list[tuple[Change, Operation]]]
 
 
 def carry_out(context: Context, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
@@ -30,15 +34,16 @@ def carry_out(context: Context, changes: Sequence[Change], progress: Optional[Pr
     stays done, which is for a rollback to see to.
     """
     done, total = 0, len(changes)
-    given_up = [(change, list(_giving_up(context, change))) for change in changes if change.actions == UPDATE]
-    _run(context, [(change, program) for change, program in given_up if program])
+    later = _Later()
+    giving_up = (change for change in changes if change.actions == UPDATE)
+    _run(context, ((change, _giving_up(context, change)) for change in giving_up), later)
     for stage in _by_stage(changes):
         for phase in (_removals, _makings):
-            programs = [(change, list(phase(context, change))) for change in stage]
-            _run(context, [(change, program) for change, program in programs if program])
+            _run(context, ((change, phase(context, change)) for change in stage), later)
         done += len(stage)
         if progress is not None and stage:
             progress(done, total, stage[-1].address)
+    later.carry_out()
 
 
 def _by_stage(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -76,26 +81,74 @@ def _makings(context: Context, change: Change) -> Iterator[Operation]:
         yield from kind.update(context, change.before, change.after, paths)
 
 
-def _run(context: Context, programs: list[tuple[Change, list[Operation]]]) -> None:
-    """Run programs side by side: in each wave every program contributes its next operations of one sort."""
-    positions = [0] * len(programs)
-    open_programs = list(range(len(programs)))
-    while open_programs:
-        wave: dict[Any, list[tuple[Change, Operation]]] = {}
-        for number in open_programs:
-            change, program = programs[number]
-            position = positions[number]
-            lane = _lane(program[position])
-            batch = wave.setdefault(lane, [])
-            while position < len(program) and _lane(program[position]) == lane:
-                batch.append((change, program[position]))
-                position += 1
-            positions[number] = position
+class _Program:
+    """The operations of one change, and how far they were carried out."""
+
+    __slots__ = ("change", "operations", "position")
+
+    def __init__(self, change: Change, operations: list[Operation]) -> None:
+        self.change, self.operations, self.position = change, operations, 0
+
+    def contribute(self, wave: _Wave) -> bool:
+        """Add the next operations of one sort to a wave; whether there were any."""
+        operations, position, end = self.operations, self.position, len(self.operations)
+        if position == end:
+            return False
+        lane = _lane(operations[position])
+        batch = wave.setdefault(lane, [])
+        while position < end and _lane(operations[position]) == lane:
+            batch.append((self.change, operations[position]))
+            position += 1
+        self.position = position
+        return True
+
+
+class _Later:
+    """What is deferred from one stage to a later one."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Change, Deferred]] = []
+
+    def add(self, calls: list[tuple[Change, Deferred]]) -> None:
+        """Defer these."""
+        self._calls += calls
+
+    def carry_out(self) -> None:
+        """Do it now."""
+        calls, self._calls = self._calls, []
+        for change, operation in calls:
+            _guarded(change, operation.function)
+
+
+def _run(context: Context, made: Iterable[tuple[Change, Iterable[Operation]]], later: _Later) -> None:
+    """Run programs side by side: in each wave every program contributes its next operations of one sort. Long runs of
+    messages of the first wave are on their way to the kernel while the programs behind them are made."""
+    programs: list[_Program] = []
+    deferred: list[tuple[Change, Deferred]] = []
+    wave: _Wave = {}
+    with Ahead(lambda batch: _send(context, HOST, batch)) as ahead:
+        for change, operations in made:
+            program = _Program(change, list(operations))
+            last = program.operations[-1] if program.operations else None
+            if isinstance(last, Deferred):
+                deferred.append((change, last))
+                program.operations.pop()
+            if program.contribute(wave):
+                programs.append(program)
+            if len(wave.get(HOST, ())) >= WORTH:
+                ahead.give(wave.pop(HOST))
+        if ahead.at_work:
+            later.carry_out()
+    while programs:
+        if not all(isinstance(lane, str) for lane in wave):
+            later.carry_out()
         _run_wave(context, wave)
-        open_programs = [number for number in open_programs if positions[number] < len(programs[number][1])]
+        wave = {}
+        programs = [program for program in programs if program.contribute(wave)]
+    later.add(deferred)
 
 
-def _run_wave(context: Context, wave: dict[Any, list[tuple[Change, Operation]]]) -> None:
+def _run_wave(context: Context, wave: _Wave) -> None:
     """Run the lanes of a wave: first what may leave work under way, which the others then do not wait for."""
     under_way: list[tuple[Change, Callable[[], None]]] = []
     try:

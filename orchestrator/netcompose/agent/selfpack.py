@@ -11,22 +11,31 @@ import os
 import zipfile
 from typing import Any, Iterator
 
+from netcompose.agent import library
+
 _ROOMS = ("agent", "planner", "resources")
 
 
 @functools.lru_cache(maxsize=2)
 def archive(main: str) -> bytes:
     """A zip archive that Python runs as it is (zipapp), with ``main`` as its program: every module that the agent may
-    need, as source and compiled, because compiling takes longer than all that comes after."""
+    need, as source and compiled, because compiling takes longer than all that comes after; and Docker's SDK, compiled
+    alone."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as packed:
         packed.writestr(zipfile.ZipInfo("__main__.py"), main)
         for path, text, code in sorted(_modules(), key=lambda item: item[0]):
             packed.writestr(zipfile.ZipInfo(path), text)
-            # Never checked against the source (PEP 552): both come from the same place.
-            head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(text.encode())
-            packed.writestr(zipfile.ZipInfo(path + "c"), head + marshal.dumps(code))
+            packed.writestr(zipfile.ZipInfo(path + "c"), _compiled(code, importlib.util.source_hash(text.encode())))
+        for path, code in sorted(library.modules(), key=lambda item: item[0]):
+            packed.writestr(zipfile.ZipInfo(path + "c"), _compiled(code, bytes(8)))
     return made.getvalue()
+
+
+def _compiled(code: Any, source: bytes) -> bytes:
+    """A file of bytecode that is never checked against its source, by whose hash it is known (PEP 552): both come from
+    the same place."""
+    return importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + source + marshal.dumps(code)
 
 
 def _modules() -> Iterator[tuple[str, str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any, Callable, Mapping, Optional, Protocol, Sequence
 
+from netcompose.agent import library
 from netcompose.agent.protocol import (
     Channel,
     Peer,
@@ -139,6 +140,16 @@ def answer(agent: Served, channel: Channel, request: Mapping[str, Any], silence:
         except StreamEnded:
             raise Cancelled from None
 
+    def bring(name: str) -> bytes:
+        """Ask the controller for Docker's SDK; see :mod:`netcompose.agent.library`."""
+        channel.send({"id": identity, "library": name})
+        while True:
+            said = channel.receive(None if silence is None else _FRAME_TIMEOUT)
+            if "cancel" in said:
+                raise Interrupted("stopped before the end, as asked")
+            if said:
+                return bytes_from_data(said.get("library"))
+
     try:
         method = _METHODS.get(str(request.get("method")))
         if request.get("method") == "attach":
@@ -146,7 +157,8 @@ def answer(agent: Served, channel: Channel, request: Mapping[str, Any], silence:
         params = request.get("params")
         if method is None or not isinstance(params, dict):
             raise ProtocolError("the agent has no method {!r}".format(request.get("method")))
-        said = {"id": identity, "result": method(agent, params, progress)}
+        with library.brought_by(bring):
+            said = {"id": identity, "result": method(agent, params, progress)}
     except (Cancelled, KeyboardInterrupt, StreamEnded):
         raise
     except Exception as error:

@@ -15,8 +15,6 @@ import sys
 if False:  # for the type checker: typing is stood in for, and that begins here
     from typing import Any, Optional
 
-#: Bundles that are kept, for controllers of several versions.
-KEPT = 3
 _PACKAGE = "/__init__.py"
 
 
@@ -51,7 +49,7 @@ class Bundle:
             if self._stage.checksum(rest) == self._digest:
                 files = marshal.loads(rest)  # noqa: S302
             else:
-                files = _compiled(self.texts())
+                files = self._stage.compiled(self.texts())
             self._files = {**files, **self._files}
             self._digest = ""
         return self._files
@@ -66,6 +64,12 @@ class Bundle:
                 raise ImportError("the source of the agent is damaged: empty the cache (hosts clean)")
             self._texts = json.loads(data.decode())
         return self._texts
+
+    def bring(self, name: str, fetch: "Any") -> bool:
+        """Import from one more bundle as well (netcompose.agent.library); whether it came as its name says."""
+        from netcompose.agent import cache
+
+        return cache.bring(self._stage, name, fetch)
 
     def _path(self, name: str) -> str:
         path = name.replace(".", "/")
@@ -128,10 +132,6 @@ class Bundle:
                 setattr(sys.modules[parent], name.rpartition(".")[2], module)
 
 
-def _compiled(texts: "dict[str, str]") -> "dict[str, Any]":
-    return {path: compile(text, "bundle/" + path, "exec", optimize=2) for path, text in texts.items()}
-
-
 def become(  # noqa: PLR0917
     stage: "Any",
     names: "tuple[str, str]",
@@ -153,7 +153,7 @@ def become(  # noqa: PLR0917
     if not warm:
         import json
 
-        made["files"] = _compiled(json.loads(data.decode()))
+        made["files"] = stage.compiled(json.loads(data.decode()))
     bundle = Bundle(stage, name, sources if warm else data, made, rest)
     sys.meta_path.insert(0, bundle)
     bundle.builtins = __builtins__ if isinstance(__builtins__, dict) else vars(__builtins__)
@@ -174,7 +174,10 @@ def become(  # noqa: PLR0917
 
     if not warm:
         standins.import_observed()
-        problem = _keep(stage, names, data, made, bundle.order, arrived=sources < 0)
+        made["order"] = list(bundle.order)
+        from netcompose.agent import cache
+
+        problem = cache.keep(stage, names, data, made, arrived=sources < 0)
     import gc
 
     gc.freeze()
@@ -197,73 +200,3 @@ def _quoted(text: str) -> str:
     import json
 
     return json.dumps(text)
-
-
-def _keep(
-    stage: "Any", names: "tuple[str, str]", data: bytes, made: "dict[str, Any]", order: "list[str]", *, arrived: bool
-) -> str:
-    """Put what was just sent or compiled into the cache; why not, in words, or nothing."""
-    import marshal
-
-    name, file = names
-    if arrived:
-        problem = _store(stage, name + ".bundle", data)
-        if problem:
-            return problem
-        _prune(stage, name)
-    files = made["files"]
-    started = {"netcompose/agent/start.py", *order}
-    rest = marshal.dumps({path: code for path, code in files.items() if path not in started})
-    body = marshal.dumps(
-        {
-            "files": {path: code for path, code in files.items() if path in started},
-            "order": order,
-            "first": made["first"],
-            "methods": made["methods"],
-            "sizes": (len(data), len(rest)),
-            "rest": stage.checksum(rest),
-        }
-    )
-    front = "{:08x}".format(len(body)).encode() + body
-    _store(stage, file, stage.checksum(name.encode(), front).encode() + front + rest)
-    return ""
-
-
-def _store(stage: "Any", file: str, data: bytes) -> str:
-    """Put a file into the cache, whole or not at all; why not, in words, or nothing."""
-    cache = stage.CACHE
-    path = os.path.join(cache, file)
-    temporary = "{}.{}".format(path, os.getpid())
-    try:
-        if not os.path.isdir(cache):
-            os.makedirs(cache, 0o700)
-        if os.path.islink(cache) or not stage.trusted(os.stat(cache)):
-            return str(cache + " can be written by others")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with open(fd, "wb") as opened:
-                opened.write(data)
-            os.rename(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        return "{}: {}".format(cache, error.strerror)
-    return ""
-
-
-def _prune(stage: "Any", name: str) -> None:
-    """Keep this bundle and the newest others."""
-    try:
-        newest: dict[str, float] = {}
-        ours = stage.ours()
-        for file in ours:
-            time = os.stat(os.path.join(stage.CACHE, file)).st_mtime
-            newest[file[:64]] = max(time, newest.get(file[:64], 0))
-        kept = [name, *sorted(set(newest) - {name}, key=lambda other: -newest[other])[: KEPT - 1]]
-        for file in ours:
-            if file[:64] not in kept:
-                os.unlink(os.path.join(stage.CACHE, file))
-    except OSError:
-        # Another agent was faster.
-        pass

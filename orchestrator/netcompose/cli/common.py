@@ -46,6 +46,19 @@ def variables_of(args: argparse.Namespace) -> dict[str, str]:
     return variables
 
 
+def write_new(path: str, text: str, option: str) -> None:
+    """Write a file that is not there yet, ``UsageError`` if it cannot be; ``option`` is how its name is given."""
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already", hint=f"choose another name with {option} FILE") from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}", hint=f"choose another name with {option} FILE"
+        ) from error
+
+
 def load_topology(args: argparse.Namespace) -> Topology:
     """The topology of the command line, loaded and checked."""
     from netcompose.topology.load import load

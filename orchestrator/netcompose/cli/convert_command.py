@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from netcompose.cli import common
-from netcompose.errors import UsageError
 
 if TYPE_CHECKING:
     from netcompose.convert.convert import Converted
@@ -36,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     folder = os.path.relpath(os.path.dirname(args.source) or ".", target or ".")
     made = convert.convert(source, format=args.format or "", variables=known, profiles=args.profile, folder=folder)
     if args.out:
-        _write(args.out, made.text)
+        common.write_new(args.out, made.text, "--out")
     elif output == "text":
         sys.stdout.write(made.text)
     if output == "json":
@@ -44,18 +43,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _tell(made, args)
     return 0
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError(f"{path} is there already", hint="choose another name with --out FILE") from None
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}", hint="choose another with --out FILE"
-        ) from error
 
 
 def _print_json(made: Converted, *, printed: bool) -> None:

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Remove what is marked as the topology's."""
-    from netcompose.compiler.images import images_by_host
+    from netcompose.compiler.images import engines_to_look_at
     from netcompose.planner.planner import make_plan
 
     common.output_of(args, "text")
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         topology = common.load_topology(args)
         name, hosts = topology.name, common.hosts_of(args, topology)
-        images = dict.fromkeys(images_by_host(topology), ("",))
+        images = engines_to_look_at(topology)
     with reach(hosts, args, topology) as executor, executor.locked(name, common.owner("down", name)):
         plan = make_plan(name, {}, executor.observe(name, None, images))
         if plan.changes:

@@ -1,4 +1,4 @@
-"""``netcompose hosts clean``: take back the one thing that ``down`` leaves on a host, the cached agent."""
+"""``netcompose hosts clean``: take back what ``down`` leaves on a host, the cached agent and what it imports."""
 
 from __future__ import annotations
 
@@ -44,8 +44,12 @@ def _clean(host: Host, *, accept_new: bool) -> str | NetcomposeError:
     from netcompose.transports import ssh
 
     try:
-        # An agent's files begin with its name: the bundle, and what each Python has compiled of it.
-        removed = {name.partition(".")[0] for name in ssh.clean(target_of(host), accept_new=accept_new)}
+        names = ssh.clean(target_of(host), accept_new=accept_new)
     except NetcomposeError as error:
         return error
-    return f"removed {len(removed)} cached agent{'' if len(removed) == 1 else 's'}" if removed else "nothing was kept"
+    # The files of one bundle begin with its name: it, and what each Python has compiled of it.
+    libraries = {name.partition(".")[0] for name in names if ".library" in name}
+    agents = {name.partition(".")[0] for name in names} - libraries
+    what = [f"{len(agents)} cached agent{'' if len(agents) == 1 else 's'}"] if agents else []
+    what += ["Docker's SDK"] if libraries else []
+    return f"removed {' and '.join(what)}" if what else "nothing was kept"

@@ -7,7 +7,6 @@ import os
 import sys
 
 from netcompose.cli import common
-from netcompose.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +27,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     text = catalog.read(args.topology) if args.topology else catalog.starter()
     path = common.file_of(args)
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError(f"{path} is there already", hint="choose another name with -f FILE") from None
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}", hint="choose another name with -f FILE"
-        ) from error
+    common.write_new(path, text, "-f")
     where = "" if path == common.DEFAULT_FILE else f" -f {path}"
     root = "" if os.geteuid() == 0 else "sudo "
     sys.stdout.write(f"{path} is written. Next: netcompose plan{where}, then {root}netcompose up{where}.\n")

@@ -18,13 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Everything that is live of the named objects."""
     from netcompose.cli.terminal import wants_colour
+    from netcompose.compiler.images import engines_to_look_at
     from netcompose.views.inspect import inspect_json, inspect_objects, inspect_text, select
 
     output = common.output_of(args, "text", "json")
     topology = common.load_topology(args)
     objects: list[dict[str, Any]] = []
     with reach_some(common.hosts_of(args, topology), args, topology) as (executor, failures):
-        live = executor.observe(topology.name)
+        live = executor.observe(topology.name, None, engines_to_look_at(topology))
         states = executor.states(topology.name)
         for host, observation in live.items():
             objects += inspect_objects(host, observation.resources, states[host])

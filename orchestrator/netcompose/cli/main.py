@@ -86,7 +86,8 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
         parents=[_shared()],
     )
     parser.add_argument("--version", action="version", version=f"netcompose {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    # Told, because argparse would load what it formats help with to find it.
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser, prog="netcompose")
     for name, help_text in COMMANDS.items():
         if name == chosen:
             command = commands.add_parser(name, help=help_text, description=help_text, parents=[_shared()])
@@ -105,10 +106,22 @@ def _module(name: str) -> Any:
 def command() -> NoReturn:
     """The program ``netcompose``. It ends at once: the kernel takes back in a moment what Python would take apart piece
     by piece, which is a good part of a short command."""
-    status = main()
+    status = _with_kept_methods() if _chosen(sys.argv[1:]) else main()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _with_kept_methods() -> int:
+    from netcompose.cli import startup
+
+    with startup.kept_methods():
+        return main()
+
+
+def _chosen(arguments: Sequence[str]) -> str | None:
+    """The command, as far as it can be told before anything is parsed."""
+    return next((word for word in arguments if word in COMMANDS), None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,7 +144,7 @@ def without_collector() -> Iterator[None]:
 
 
 def _main(arguments: list[str]) -> int:
-    chosen = next((word for word in arguments if word in COMMANDS), None)
+    chosen = _chosen(arguments)
     verbose = False
     try:
         args = build_parser(chosen).parse_args(arguments)

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """One row for each container, live or only in the file."""
     from netcompose.cli.terminal import wants_colour
+    from netcompose.compiler.images import engines_to_look_at
     from netcompose.compiler.ports import shown
     from netcompose.views.ps import PsRow, ps_json, ps_rows, ps_text
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         return [container.name for container in topology.containers.values() if container.host == host]
 
     with reach_some(common.hosts_of(args, topology), args, topology) as (executor, failures):
-        live = executor.observe(topology.name)
+        live = executor.observe(topology.name, None, engines_to_look_at(topology))
         states = executor.states(topology.name)
         for host, observation in live.items():
             ports = shown(observation)

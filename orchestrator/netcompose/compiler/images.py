@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from netcompose.compiler import names
-from netcompose.resources import Container, Exec, File, Observation, Process, Resource, Start
+from netcompose.resources import Container, EngineFacts, Exec, File, Observation, Process, Resource, Start
 from netcompose.resources.container_engine import GATED, container_id, start_id
 from netcompose.resources.names import GATE_SERVICE, GATEKEEPER, netns_name
 from netcompose.topology.model import Container as Spec
@@ -26,6 +26,12 @@ def images_by_host(topology: Topology) -> dict[str, tuple[str, ...]]:
         if container.image:
             found.setdefault(container.host, {})[container.image] = None
     return {host: tuple(sorted(images)) for host, images in found.items()}
+
+
+def engines_to_look_at(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """For an observation that needs no facts of images: the hosts whose engines have containers of the topology, also
+    where nothing is noted of them because the host was started again."""
+    return dict.fromkeys(images_by_host(topology), ("",))
 
 
 #: The stronger one counts where containers of one host ask for the same image.
@@ -113,6 +119,20 @@ def problems(topology: Topology, live: Mapping[str, Observation]) -> Iterator[Pr
             yield topology.source.problem(
                 message, path, hint=f"fetch it there: {engine.runtime} pull {container.image}"
             )
+        elif engine.runtime and not _has_start_interval(engine) and "start_interval" in _check(container):
+            message = f"host {container.host!r}: {engine.runtime} {engine.version} has no 'start_interval'"
+            hint = "Docker has it from version 25 on; leave it out, and give a shorter 'interval' instead"
+            yield topology.source.problem(message, (*container.path, "healthcheck", "start_interval"), hint=hint)
+
+
+def _check(container: Spec) -> dict[str, Any]:
+    return _mapping(container.engine.get("healthcheck"))
+
+
+def _has_start_interval(engine: EngineFacts) -> bool:
+    """Docker's API has it since 1.44, which is version 25; Podman's answer to the same request leaves it out."""
+    major = engine.version.partition(".")[0]
+    return engine.runtime == "docker" and (not major.isdigit() or int(major) >= 25)
 
 
 def resources(
@@ -195,7 +215,7 @@ def _container(
         restart=container.restart,
         stop_signal="" if container.stop_signal == "SIGTERM" else container.stop_signal,
         stop_grace_period=container.stop_grace_period,
-        healthcheck=_healthcheck(_mapping(keys.get("healthcheck"))),
+        healthcheck=_healthcheck(_check(container)),
         tty=bool(keys.get("tty")),
         init=bool(keys.get("init")),
         read_only=bool(keys.get("read_only")),
@@ -252,7 +272,12 @@ def _healthcheck(spec: Mapping[str, Any]) -> dict[str, str]:
     test = spec.get("test")
     if test is not None:
         found["Test"] = json.dumps(["CMD-SHELL", test] if isinstance(test, str) else [str(word) for word in test])
-    for key, name in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod")):
+    for key, name in (
+        ("interval", "Interval"),
+        ("timeout", "Timeout"),
+        ("start_period", "StartPeriod"),
+        ("start_interval", "StartInterval"),
+    ):
         if key in spec:
             found[name] = str(round(duration(spec[key]) * 1e9))
     if "retries" in spec:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netcompose.compiler import names
+from netcompose.compiler.ends import in_container
 from netcompose.compiler.impairments import impairment
 from netcompose.compiler.numbers import parse_with_prefix
 from netcompose.compiler.shapes import Address, Asker, Interface
 from netcompose.resources import End, Route, Veth
-from netcompose.resources.names import mark
 from netcompose.topology.model import Link, LinkEnd, Topology
 
 Routes = Mapping[str, Mapping[str, tuple[Route, ...]]]
@@ -58,14 +58,4 @@ def cable(topology: str, link: Link, ends: tuple[Interface, Interface], routes: 
 def end(topology: str, interface: Interface, spec: LinkEnd, mtu: int, routes: Routes) -> End:
     """One end of a cable in its container."""
     own = routes.get(interface.container, {}).get(interface.name, ())
-    return End(
-        namespace=interface.container,
-        name=interface.name,
-        mac=interface.mac,
-        mtu=mtu,
-        alias=mark(topology, interface.id),
-        addresses=tuple(sorted(map(str, interface.addresses))),
-        routes=own,
-        impairment=impairment(spec.impairment, mtu),
-        self_addressed=interface.self_addressed and not own,
-    )
+    return in_container(topology, interface, mtu, own, impairment(spec.impairment, mtu))

@@ -51,8 +51,8 @@ class _Checks:
         self._interface = interface_of(parent, self._host)
         self._path: Path = (*parent.path, "interface", *([self._host] if self._host in parent.interface else []))
 
-    def _problem(self, message: str, hint: str, path: Path | None = None, *, key: bool = False) -> Problem:
-        return self._topology.source.problem(message, path or self._path, hint=hint, key=key)
+    def _problem(self, message: str, hint: str, path: Path | None = None) -> Problem:
+        return self._topology.source.problem(message, path or self._path, hint=hint)
 
     def run(self, given: Given) -> Iterator[Problem]:
         """What is wrong with the interface itself; if nothing, what is wrong with what is to stand on it."""

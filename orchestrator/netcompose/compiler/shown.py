@@ -29,7 +29,6 @@ class ContainerView:
     networks: Mapping[str, tuple[str, ...]]
     interfaces: Mapping[str, tuple[str, ...]]
     ports: tuple[Port, ...]
-    has_process: bool
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ def container_view(topology: str, container: Container, owner: str, interfaces: 
         networks={item.network: texts for item, texts in own if item.network},
         interfaces={item.name: texts for item, texts in own},
         ports=container.ports,
-        has_process=bool(container.command or container.image),
     )
 
 

@@ -113,14 +113,13 @@ def _of_an_image(topology: Topology, container: Container) -> Iterator[Finding]:
         yield (*path, "pull_policy"), "pull_policy: build", "build the image before: docker build"
     for other in container.engine.get("depends_on", {}):  # type: ignore[attr-defined]
         if other in topology.containers and topology.containers[other].host != container.host:
-            yield (*path, "depends_on"), f"'depends_on' with {other!r}, which is on another host,", "leave it out"
+            # Hosts carry out their parts of a plan side by side, each by itself.
+            hint = "leave it out, and let the program try again until it is answered: restart: on-failure"
+            yield (*path, "depends_on"), f"'depends_on' with {other!r}, which is on another host,", hint
     joined = topology.containers.get(container.joins)
     if joined is not None and joined.network_mode in ("host", "container"):
         what = f"network_mode: container:{joined.name} of a container with an image, which has no network of its own,"
         yield (*path, "network_mode"), what, "join the container that has the network"
-    check = container.engine.get("healthcheck")
-    if isinstance(check, dict) and "start_interval" in check:
-        yield (*path, "healthcheck", "start_interval"), "'start_interval' of a healthcheck", "leave it out"
 
 
 def _of_one_interface(key: str) -> bool:

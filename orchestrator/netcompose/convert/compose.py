@@ -7,6 +7,7 @@ from typing import Any
 
 from netcompose.convert import names
 from netcompose.convert.compose_network import network
+from netcompose.convert.compose_parts import NO_FILE
 from netcompose.convert.compose_service import Project, service
 from netcompose.convert.tree import Reader, Tree
 from netcompose.convert.variables import Variables
@@ -14,8 +15,6 @@ from netcompose.topology.scalars import as_text
 from netcompose.topology.source import Path, Source
 
 _WHY = {
-    "secrets": "nothing is put into containers but volumes and environment; mount the file as a volume",
-    "configs": "nothing is put into containers but volumes and environment; mount the file as a volume",
     "include": "convert the other file as well, and put the two together",
     "models": "no models are run",
 }
@@ -43,6 +42,7 @@ def convert(value: Any, source: Source, known: Mapping[str, str], profiles: Sequ
         services=services,
         networks={key: names.name(key) for key in reader.mapping(filled.get("networks"), ("networks",))},
         volumes=reader.mapping(filled.get("volumes"), ("volumes",)),
+        files={word: reader.mapping(filled.get(word), (word,)) for word in ("secrets", "configs")},
         profiles=frozenset(profiles),
         folder=folder,
         reader=reader,
@@ -68,6 +68,10 @@ def convert(value: Any, source: Source, known: Mapping[str, str], profiles: Sequ
         elif word == "volumes":
             for note in project.volume_notes():
                 made[note] = None
+        elif word in project.files:
+            for key, spec in project.files[word].items():
+                if not reader.mapping(spec, (word, key)).get("file"):
+                    made[reader.left_out((word, key), f"{word.rstrip('s')} {key}", NO_FILE)] = None
         elif word != "version":
             made[reader.left_out((word,), word, _WHY.get(word, "there is no such section here"))] = None
     # What Compose has without being asked.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from netcompose.convert import names
@@ -157,6 +157,35 @@ def volume(reader: Reader, value: Any, path: Path, folder: str) -> list[Any]:
 
 def _source(text: str, folder: str, *, bind: bool = False) -> str:
     return names.beside(text, folder) if bind or text.startswith((".", "/", "~")) else text
+
+
+#: Where a file of a section is in a container unless a service says otherwise.
+_INSIDE = {"secrets": "/run/secrets/", "configs": "/"}
+
+
+def mounted_file(reader: Reader, value: Any, path: Path, known: Mapping[str, Any], folder: str) -> list[Any]:
+    """A secret or config of a service: a file that is mounted, as by Compose; ``known`` is the section of the file that
+    has it, which ``path`` names as well."""
+    section = str(path[2])
+    spec = value if isinstance(value, dict) else {"source": value}
+    name = as_text(spec.get("source") or "")
+    what = f"{section.rstrip('s')} {name}"
+    of = reader.mapping(known.get(name), (section, name))
+    if not of.get("file"):
+        why = NO_FILE if name in known else "the file does not define it"
+        return [reader.left_out(path, what, why)]
+    made: list[Any] = []
+    for word in spec:
+        if word not in ("source", "target"):
+            made.append(reader.left_out((*path, word), f"{what}: {word}", "owner and rights are those of the file"))
+    target = as_text(spec.get("target") or name)
+    inside = target if target.startswith("/") else _INSIDE[section] + target
+    source = _source(as_text(of["file"]), folder, bind=True)
+    return [*made, {"type": "bind", "source": source, "target": inside, "read_only": True}]
+
+
+#: Why a secret or config is not there.
+NO_FILE = "it is no file; write one and mount it as a volume"
 
 
 def healthcheck(reader: Reader, value: Any, path: Path) -> dict[Any, Any]:

@@ -24,7 +24,6 @@ _SAME = frozenset((
 _WHY = {
     "attach": "output is kept for `netcompose logs`",
     "cgroup_parent": "the engine's own is used",
-    "configs": "mount the file as a volume",
     "credential_spec": "there are no Windows containers",
     "develop": "files are not watched; `up` again brings a new image",
     "extends": "write the keys of the other service here",
@@ -38,7 +37,6 @@ _WHY = {
     "platform": "the host's platform is used",
     "post_start": "write it as exec:, which runs once the container is wired",
     "pre_stop": "nothing runs before a stop",
-    "secrets": "mount the file as a volume",
     "security_opt": "there is no such key yet",
     "shm_size": "there is no such key yet",
     "stdin_open": "nobody is at the input of a container",
@@ -51,12 +49,14 @@ _PULL = ("always", "never", "missing", "if_not_present")
 
 @dataclass
 class Project:
-    """What a service needs to know of the others. ``implied`` are networks that nobody wrote down."""
+    """What a service needs to know of the others. ``files`` are the sections of secrets and of configs, ``implied`` are
+    networks that nobody wrote down."""
 
     name: str
     services: dict[str, dict[str, Any]]
     networks: dict[str, str]
     volumes: dict[str, Any]
+    files: dict[str, dict[str, Any]]
     profiles: frozenset[str]
     folder: str
     reader: Reader
@@ -247,7 +247,19 @@ class _Service:
         made: list[Any] = []
         for index, item in enumerate(self.reader.listed(value, path)):
             made += parts.volume(self.reader, item, (*path, index), self.project.folder)
-        self.made["volumes"] = made
+        self.made.setdefault("volumes", []).extend(made)
+
+    def secrets(self, value: Any, path: Path) -> None:
+        self._files("secrets", value, path)
+
+    def configs(self, value: Any, path: Path) -> None:
+        self._files("configs", value, path)
+
+    def _files(self, section: str, value: Any, path: Path) -> None:
+        known = self.project.files[section]
+        for index, item in enumerate(self.reader.listed(value, path)):
+            made = parts.mounted_file(self.reader, item, (*path, index), known, self.project.folder)
+            self.made.setdefault("volumes", []).extend(made)
 
     def depends_on(self, value: Any, path: Path) -> None:
         listed = isinstance(value, list)
@@ -371,8 +383,8 @@ _READERS: dict[str, Any] = {
     **{
         word: getattr(_Service, word)
         for word in (
-            "build", "networks", "network_mode", "ports", "environment", "env_file", "volumes", "depends_on", "links",
-            "restart", "pull_policy", "mem_limit", "cpus", "deploy",
+            "build", "networks", "network_mode", "ports", "environment", "env_file", "volumes", "secrets", "configs",
+            "depends_on", "links", "restart", "pull_policy", "mem_limit", "cpus", "deploy",
         )
     },
     **{word: _simple(word) for word in parts.SIMPLE},

@@ -94,6 +94,9 @@ def _attached(container: Any, network: str) -> bool:
 
 def _management(mgmt: dict[str, Any], reader: Reader) -> dict[Any, Any]:
     """The network that every node is on as eth0."""
+    # Older files have an underscore in these words.
+    spelled = {word.replace("_", "-"): word for word in mgmt}
+    mgmt = {word.replace("_", "-"): item for word, item in mgmt.items()}
     made: dict[Any, Any] = {}
     subnets: list[Any] = []
     notes: list[Note] = []
@@ -102,7 +105,9 @@ def _management(mgmt: dict[str, Any], reader: Reader) -> dict[Any, Any]:
         if not subnet and any(mgmt.get(f"{other}-subnet") for other in ("ipv4", "ipv6")) and version == "ipv6":
             continue
         if subnet == "auto":
-            notes.append(reader.changed(("mgmt", f"{version}-subnet"), f"{version}-subnet auto", "the default is used"))
+            notes.append(
+                reader.changed(("mgmt", spelled[f"{version}-subnet"]), f"{version}-subnet auto", "the default is used")
+            )
             subnet = ""
         entry = {"subnet": subnet or _SUBNETS[f"{version}-subnet"]}
         for word, key in ((f"{version}-gw", "gateway"), (f"{version}-range", "ip_range")):
@@ -111,13 +116,13 @@ def _management(mgmt: dict[str, Any], reader: Reader) -> dict[Any, Any]:
         subnets.append(entry if len(entry) > 1 else entry["subnet"])
     made["subnets"] = subnets
     for word, item in mgmt.items():
-        path: Path = ("mgmt", word)
+        path: Path = ("mgmt", spelled[word])
         if word == "mtu" and as_text(item).isdigit():
             made["mtu"] = int(as_text(item))
         elif word in _MGMT_WHY:
             notes.append(reader.left_out(path, f"mgmt {word}", _MGMT_WHY[word]))
         elif word != "network" and not word.startswith(("ipv4-", "ipv6-")):
-            notes.append(reader.left_out(path, f"mgmt {word}", "there is no such key here"))
+            notes.append(reader.left_out(path, f"mgmt {spelled[word]}", "there is no such key here"))
     for note in notes:
         made[note] = None
     return made

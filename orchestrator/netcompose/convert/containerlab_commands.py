@@ -13,6 +13,7 @@ from typing import Any
 from netcompose.convert.tree import Reader
 from netcompose.topology.source import Path
 from netcompose.topology.values import BadValue, address, address_with_length, prefix
+from netcompose.topology.values import mac as canonical_mac
 
 _ADDRESS, _ROUTE, _LINK = ("address", "addr", "a"), ("route", "ro", "r"), ("link", "l")
 _ADD = ("add", "a", "replace")
@@ -20,10 +21,13 @@ _ADD = ("add", "a", "replace")
 
 @dataclass(frozen=True)
 class _Said:
-    """What a command does: an ``address`` for an ``interface``, a ``route``, or that the interface is up."""
+    """What a command does: an ``address`` for an ``interface``, its ``mtu`` or ``mac``, a ``route``, or that the
+    interface is up."""
 
     interface: str = ""
     address: str = ""
+    mtu: int = 0
+    mac: str = ""
     route: dict[str, Any] | None = None
 
 
@@ -49,12 +53,15 @@ def take_over(containers: dict[Any, Any], cables: Sequence[Any], paths: dict[str
                 container.setdefault("routes", []).append(said.route)
             elif place is not None:
                 _give(*place, said.address)
-            elif said.address and said.interface not in _of_networks(container):
-                # One that the commands themselves make.
-                left.append(command)
-            elif said.address:
+                _give_link(*place, said, paths.get(name, ()), reader)
+            elif said.interface not in _of_networks(container):
+                # One that the commands themselves make, or loopback, which is up by itself.
+                if said != _Said("lo"):
+                    left.append(command)
+            elif said != _Said(said.interface):
                 what = f"exec {' '.join(command)}"
-                left.append(reader.left_out(paths.get(name, ()), what, "the network gives its interface an address"))
+                given = "an address" if said.address else "its MTU" if said.mtu else "its MAC address"
+                left.append(reader.left_out(paths.get(name, ()), what, f"the network gives its interface {given}"))
             # An interface of ours is up by itself.
         container["exec"] = left
         if not left:
@@ -88,6 +95,19 @@ def _give(cable: dict[str, Any], side: int, text: str) -> None:
         cable.update(rest)
 
 
+def _give_link(cable: dict[Any, Any], side: int, said: _Said, path: Path, reader: Reader) -> None:
+    """The MTU, which both ends of a cable have, and the MAC address of one of them."""
+    if said.mtu:
+        if cable.get("mtu") != said.mtu:
+            why = "the MTU is the cable's, both its ends have it"
+            cable[reader.changed(path, f"mtu {said.mtu} of {cable['endpoints'][side]}", why)] = None
+        cable["mtu"] = said.mtu
+    if said.mac:
+        both = cable.get("mac_addresses") or [None, None]
+        both[side] = said.mac
+        cable["mac_addresses"] = both
+
+
 def _one_family_each(cable: dict[Any, Any], paths: dict[str, Path], reader: Reader) -> None:
     """Addresses of a family that one end alone has can stand only if the other end has none at all."""
     ends = [[own] if isinstance(own, str) else list(own or ()) for own in cable["addresses"]]
@@ -111,8 +131,7 @@ def _read(command: Sequence[str]) -> _Said | None:
         return None
     try:
         if words[1] in _LINK and words[2] == "set":
-            rest = [word for word in words[3:] if word != "dev"]
-            return _Said(interface=rest[0]) if len(rest) == 2 and rest[1] == "up" else None
+            return _link([word for word in words[3:] if word != "dev"])
         if words[2] not in _ADD:
             return None
         first, options = words[3], _options(words[4:])
@@ -125,6 +144,21 @@ def _read(command: Sequence[str]) -> _Said | None:
     except (BadValue, ValueError):
         return None
     return None
+
+
+def _link(words: Sequence[str]) -> _Said | None:
+    """``eth1 mtu 1400 address 02:00:00:00:00:01 up``, in any order."""
+    options = list(words[1:])
+    mtu, mac = 0, ""
+    while options:
+        word = options.pop(0)
+        if word == "mtu" and options:
+            mtu = int(options.pop(0))
+        elif word == "address" and options:
+            mac = canonical_mac(options.pop(0))
+        elif word != "up":
+            return None
+    return _Said(words[0], mtu=mtu, mac=mac) if words and (mtu or mac or words[1:] == ["up"]) else None
 
 
 def _route(to: str, options: dict[str, str]) -> dict[str, Any]:

@@ -93,9 +93,9 @@ class Links:
     def _ends(self, spec: dict[str, Any], path: Path) -> list[_End]:
         single = spec.get("endpoint")
         listed = [single] if single is not None else self._reader.listed(spec.get("endpoints"), (*path, "endpoints"))
-        return [self._end(value, (*path, "endpoints", index)) for index, value in enumerate(listed)]
+        return [self._end(value) for value in listed]
 
-    def _end(self, value: Any, path: Path) -> _End:
+    def _end(self, value: Any) -> _End:
         if not isinstance(value, dict):
             node, _, interface = as_text(value).partition(":")
             return _End(node, interface)

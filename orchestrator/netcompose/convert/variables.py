@@ -24,7 +24,7 @@ class _Wrong(Exception):
 
 
 class Variables:
-    """Fills in values and says once of each variable what became of it."""
+    """Fills in values and says once of each variable what became of it, or each of the things that did."""
 
     def __init__(self, known: Mapping[str, str], reader: Reader) -> None:
         self._known = known
@@ -109,8 +109,8 @@ class Variables:
         return value
 
     def _tell(self, name: str, path: Path, text: str) -> None:
-        if name not in self._told:
-            self._told.add(name)
+        if text not in self._told:
+            self._told.add(text)
             self.notes[self._reader.changed(path, text)] = None
 
 

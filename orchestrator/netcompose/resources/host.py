@@ -113,9 +113,10 @@ class Observation:
 class ContainerState:
     """What ``ps`` shows of a container's runtime.
 
-    ``status`` is ``running``, ``exited``, ``dead`` (gone without an exit status), ``wired`` (a namespace without
-    a command) or ``absent``. ``exit_code`` is None unless exited; a signal's number is negative. ``started`` and
-    ``finished`` are seconds since the epoch, 0 if unknown; ``restarts`` counts what the policy did.
+    ``status`` is ``running``, ``waiting`` (started, and at the gate: its program does not run yet), ``exited``,
+    ``dead`` (gone without an exit status), ``wired`` (a namespace without a command) or ``absent``. ``exit_code`` is
+    None unless exited; a signal's number is negative. ``started`` and ``finished`` are seconds since the epoch, 0 if
+    unknown; ``restarts`` counts what the policy did.
     """
 
     container: str

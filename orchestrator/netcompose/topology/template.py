@@ -154,27 +154,38 @@ def _did_you_mean(name: str, known: set[str]) -> str:
 def _render(source: SourceText, values: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """Ask the rendering process; its answer is the text, the line map and the names that the template uses."""
     import json
+
+    question = json.dumps({"text": source.text, "values": values, "memory": MEMORY, "seconds": int(timeout) + 1})
+    try:
+        said, complaint = _ask(question.encode(), timeout)
+    except TimeoutError:
+        raise _too_much(source, f"the template takes longer than {timeout:g} seconds") from None
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise _too_much(source, "the template could not be rendered" + (f": {last}" if last else ""))
+    if "problem" in answer:
+        raise TopologyError([_problem(source, answer["problem"], set(values))])
+    return answer
+
+
+def _ask(question: bytes, timeout: float) -> tuple[bytes, bytes]:
+    """What the rendering process says (nothing if it failed), and what it complains of. Raises ``TimeoutError``."""
     import os
     import subprocess
     import sys
 
-    question = json.dumps({"text": source.text, "values": values, "memory": MEMORY, "seconds": int(timeout) + 1})
     # -P keeps the current folder off the path: it belongs to the user, and a json.py in it would be imported.
     command = [sys.executable, "-P", "-m", "netcompose.topology.rendering"]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(entry for entry in sys.path if entry))
     try:
-        done = subprocess.run(command, input=question.encode(), capture_output=True, timeout=timeout, env=environment)
-        answer = json.loads(done.stdout) if done.returncode == 0 else None
+        done = subprocess.run(command, input=question, capture_output=True, timeout=timeout, env=environment)
     except subprocess.TimeoutExpired:
-        raise _too_much(source, f"the template takes longer than {timeout:g} seconds") from None
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise _too_much(source, "the template could not be rendered" + (f": {said}" if said else ""))
-    if "problem" in answer:
-        raise TopologyError([_problem(source, answer["problem"], set(values))])
-    return answer
+        raise TimeoutError from None
+    return (done.stdout if done.returncode == 0 else b""), done.stderr
 
 
 def _too_much(source: SourceText, message: str) -> TopologyError:

@@ -8,6 +8,8 @@ from netcompose.topology.source import Path
 
 #: A file with thousands of names is compared with these many of them at most; the comparison is not cheap.
 _MOST = 2000
+#: Characters of a value that a message shows.
+_MOST_QUOTED = 60
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -48,7 +50,7 @@ def where(path: Path) -> str:
     return text
 
 
-def quoted(value: object, most: int = 60) -> str:
+def quoted(value: object) -> str:
     """A value for a message, in quotes, cut when long."""
     text = str(value)
-    return "'" + (text if len(text) <= most else text[: most - 3] + "...") + "'"
+    return "'" + (text if len(text) <= _MOST_QUOTED else text[: _MOST_QUOTED - 3] + "...") + "'"

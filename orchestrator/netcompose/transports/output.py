@@ -22,7 +22,8 @@ def logs(
     while True:
         # Asked before the output, so that the last words are not missed.
         running = follow and any(
-            state.container == container and state.status == "running" for state in connection.states(topology)
+            state.container == container and state.status in ("running", "waiting")
+            for state in connection.states(topology)
         )
         lines = connection.logs(topology, container, tail, since, True).splitlines(keepends=True)
         for line in lines:

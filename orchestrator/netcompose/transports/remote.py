@@ -102,6 +102,9 @@ class RemoteAgent:
                 if "output" in message and self._listener is not None:
                     self._listener(message["output"]["stream"], bytes_from_data(message["output"]["data"]))
                     continue
+                if "library" in message:
+                    self._channel.send({"library": bytes_to_data(self.library(str(message["library"])))}, timeout)
+                    continue
                 if "progress" not in message:
                     break
                 if progress is not None:
@@ -125,6 +128,11 @@ class RemoteAgent:
         if "result" not in message:
             raise ProtocolError(f"host {self.host}: an answer without a result: the stream is broken")
         return message["result"]
+
+    def library(self, name: str) -> bytes:
+        """What an agent is told that asks for Docker's SDK: the name of its bundle, or the bundle of that name. Nothing
+        for an agent that runs what is installed here."""
+        return b""
 
     def hello(self) -> dict[str, Any]:
         """Who answers: ``version``, ``python``, ``pid``, and ``time``, its clock in seconds since the epoch."""

@@ -68,22 +68,6 @@ def error_text(error: NetcomposeError, *, colour: bool = False, verbose: bool = 
     return text + "\n".join([*lines, *_hint_lines(error.hint, paint, indent="")]) + "\n"
 
 
-def error_json(error: NetcomposeError) -> str:
-    """The same for programs: ``error``, ``hint``, ``exit_status`` and ``problems``; ``hosts`` if there are failures of
-    several."""
-    from netcompose.views.jsontext import json_text
-
-    problems: list[dict[str, object]] = []
-    if isinstance(error, TopologyError):
-        problems = [_problem_data(problem) for problem in error.problems]
-    elif isinstance(error, PlanRefused):
-        problems = [{"address": p.address, "message": p.message, "hint": p.hint} for p in error.problems]
-    data: dict[str, object] = {"error": error.message, "hint": error.hint, "exit_status": error.exit_status}
-    if isinstance(error, HostsFailed):
-        data["hosts"] = {host: {"error": one.message, "hint": one.hint} for host, one in error.failures}
-    return json_text({**data, "problems": problems})
-
-
 def _problem_lines(problem: Problem, paint: Paint) -> list[str]:
     where = f"{problem.position}: " if problem.position else ""
     first, *rest = problem.message.split("\n")

@@ -11,7 +11,7 @@ from netcompose.views.jsontext import json_text
 from netcompose.views.state import plugged
 from netcompose.views.terminal import Paint, natural_key, printable, table
 
-_COLOURS = {"running": "green", "exited": "yellow", "dead": "red", "absent": "red"}
+_COLOURS = {"running": "green", "waiting": "yellow", "exited": "yellow", "dead": "red", "absent": "red"}
 
 
 @dataclass(frozen=True)

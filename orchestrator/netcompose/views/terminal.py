@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 #: ANSI SGR parameters (ECMA-48, 8.3.117).
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
@@ -42,8 +43,10 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 def natural_key(text: str) -> tuple[tuple[int, str], ...]:
     """A sort key that puts ``web2`` before ``web10``. Different texts have different keys (``web1``, ``web01``)."""
-    parts = _NUMBER.split(text)
-    return (*((int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)), (-2, text))
+    parts: list[Any] = _NUMBER.split(text)
+    parts[::2] = [(-1, part) for part in parts[::2]]
+    parts[1::2] = [(int(part), "") for part in parts[1::2]]
+    return (*parts, (-2, text))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, paint: Paint | None = None) -> str:
@@ -75,12 +78,10 @@ def fold_names(names: Iterable[str], *, most: int = 0) -> str:
         # "web01" and "web1" are different names: a number with leading zeros is kept apart by its width.
         width = f"\0{len(number)}" if number.startswith("0") and len(number) > 1 else ""
         groups.setdefault((head + width, tail), []).append(number)
-    items = [
-        (_folded(head.partition("\0")[0], numbers, tail), len(numbers)) for (head, tail), numbers in groups.items()
-    ]
+    items = list(groups.items())
     shown = items if not most or len(items) <= most else items[:most]
-    text = ", ".join(item for item, _ in shown)
-    left = sum(size for _, size in items[len(shown) :])
+    text = ", ".join(_folded(head.partition("\0")[0], numbers, tail) for (head, tail), numbers in shown)
+    left = sum(len(numbers) for _, numbers in items[len(shown) :])
     return f"{text}, and {left} more" if left else text
 
 

@@ -2,7 +2,7 @@
 
 Each call takes the operations ``chunk + 1``, ``chunk + 1 + chunks``, ...; all chunks together are all operations. The
 operations of a run are counted by going on until one comes to its end undisturbed; ``least`` of them prove that there
-was something to disturb.
+was something to disturb. Where there is a ``start``, messages are sent by the thread for long runs of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def killed_everywhere(
     if start is not None:
         host.up(start)
     point = chunk + 1
-    while _up(host, topology, "kill", point).status == KILLED:
+    while _up(host, topology, "kill", point, ahead=start is not None).status == KILLED:
         finished = (point // chunks) % 2 == 0
         if finished:
             host.converge(topology)
@@ -57,7 +57,7 @@ def fails_everywhere(
         host.up(start)
     before = host.snapshot()
     point = chunk + 1
-    while (done := _up(host, topology, "fail", point)).hit:
+    while (done := _up(host, topology, "fail", point, ahead=start is not None)).hit:
         if done.status == 0:
             # A folder that is there already, is not empty, or not there any more, is nothing to fail for.
             assert done.hit in ("rmdir", "unlink", "mkdir"), (point, done)
@@ -78,7 +78,7 @@ def fails_everywhere(
     assert point > least
 
 
-def _up(host: ProofHost, topology: Topology, mode: str, point: int) -> Done:
-    done = host.cli("up", "-f", host.write(topology), fault={"mode": mode, "at": point})
+def _up(host: ProofHost, topology: Topology, mode: str, point: int, *, ahead: bool) -> Done:
+    done = host.cli("up", "-f", host.write(topology), fault={"mode": mode, "at": point, "ahead": ahead})
     assert done.status in (0, KILLED) or mode != "kill", done
     return done

@@ -46,7 +46,7 @@ def test_a_recycled_process_id_is_never_touched(any_host):
             json.dump({**record, **change}, open(path, "w"))
             assert runtime.live("t", "web") is None
         json.dump({**record, "pid": other.pid}, open(path, "w"))
-        runtime.stop("t", "web")
+        runtime.stop_many("t", ["web"])
         assert other.poll() is None
         other.kill()
     """)
@@ -58,7 +58,7 @@ def test_the_stop_signal_is_the_containers_and_the_last_word_is_sigkill(any_host
         ready = "trap 'echo got >/run/got; exit 5' USR1; echo ready; while :; do sleep 0.01; done"
         runtime.start("t", web("sh", "-c", ready, stop_signal="SIGUSR1"))
         until(lambda: "ready" in text())
-        runtime.stop("t", "web")
+        runtime.stop_many("t", ["web"])
         assert open("/run/got").read() == "got\\n"
         assert runtime.containers("t") == [] and not os.path.exists("/run/netcompose/t/containers/web")
         deaf = "trap '' TERM; echo ready; while :; do sleep 100; done"
@@ -111,7 +111,7 @@ def test_restart_policies_that_go_on_wait_longer_each_time(any_host, policy):
     """)
     assert 0.1 <= times[0] < 0.2 <= times[1] < 0.4 <= times[2] < 0.8
     assert any_host("ps", "-eo", "comm=").split().count("sleep") <= 1  # nothing of an earlier run is left
-    any_host.python('runtime.stop("t", "web")')
+    any_host.python('runtime.stop_many("t", ["web"])')
     assert "nc-web" not in any_host("ps", "-eo", "comm=")
 
 
@@ -164,7 +164,7 @@ def test_hostname_signal_and_grace_change_while_it_runs(host):
     """)
     assert same == "True\n"
     assert host.enter("hostname") == "renamed\n" and host("hostname") == "server4\n"
-    assert host.python('start = time.monotonic(); runtime.stop("t", "web"); print(time.monotonic() - start)') < 5
+    assert host.python('start = time.monotonic(); runtime.stop_many("t", ["web"]); print(time.monotonic() - start)') < 5
 
 
 def test_a_zombie_is_not_alive(any_host):

@@ -130,7 +130,7 @@ def test_it_works_out_of_a_zip_bundle_with_every_python(any_host, tmp_path, inte
         assert runtime.run_captured("t", {TARGET}, ["hostname"])[1] == b"webhost\\n"
         runtime.update("t", web(), web(hostname="other"))
         assert runtime.run_captured("t", {TARGET}, ["hostname"])[1] == b"other\\n"
-        runtime.stop("t", "web")
+        runtime.stop_many("t", ["web"])
         print("well")
         """,
         path=bundle,

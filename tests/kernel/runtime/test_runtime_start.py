@@ -81,7 +81,7 @@ def test_a_process_keeps_no_other_containers_namespace_alive(host):
     """A veth end outside disappears as soon as the namespace of its peer really ends."""
     host("sh", "-ec", "ip netns add t-b; ip netns add t-c; ip link add vb type veth peer name e netns t-b")
     host.python('runtime.start_many("t", [P("b", "sleep", "9", namespace="b"), P("c", "sleep", "9", namespace="c")])')
-    host.python('runtime.stop("t", "b")')
+    host.python('runtime.stop_many("t", ["b"])')
     host("ip", "netns", "del", "t-b")
     deadline = time.monotonic() + 5
     while "vb" in host("ip", "-br", "link"):
@@ -164,3 +164,29 @@ def test_a_killed_run_holds_the_lock_until_what_it_was_starting_runs(any_host):
     said, _, status = any_host.python(locking)
     assert said is None and status == "running"
     assert any_host.enter("cat", "/proc/1/comm").strip() == "nc-web"
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_lock_that_is_had_for_moments_is_waited_for(any_host, brief):
+    """The gatekeeper's, while it wires a container again."""
+    said, waited = any_host.python(f"""
+        import os, time
+        from netcompose.agent.lock import HostLock
+        ready, go = os.pipe()
+        if os.fork() == 0:
+            lock = HostLock("local")
+            lock.acquire("somebody", brief={brief})
+            os.write(go, b"x")
+            time.sleep(0.5)
+            lock.release()
+            os._exit(0)
+        os.read(ready, 1)
+        begun = time.monotonic()
+        said = failure(HostLock("local").acquire, "netcompose up of u")
+        os.wait()
+        print(json.dumps([said, time.monotonic() - begun]))
+    """)
+    if brief:
+        assert said is None and waited > 0.3
+    else:
+        assert "is locked by somebody" in said

@@ -151,12 +151,11 @@ def test_views_tell_addresses_ports_and_where():
         topology(N, c, container("v", network_mode="none"), link("w:x", "v:x", addresses=("10.1.0.1/30", ()))), {}
     )
     view = desired.containers["w"]
-    assert (view.host, view.hostname, view.namespace, view.netns, view.has_process) == (
+    assert (view.host, view.hostname, view.namespace, view.netns) == (
         HOST,
         "w",
         "w",
         "campus-w",
-        True,
     )
     assert view.networks == {"n": ("10.0.0.9",)}
     assert view.interfaces == {"eth0": ("10.0.0.9",), "x": ("10.1.0.1",)}

@@ -92,6 +92,23 @@ def test_what_the_engine_lacks_is_told_with_the_line():
     assert images_by_host(topology(*world())) == {"local": ("small",)}
 
 
+@pytest.mark.parametrize(
+    "runtime, version, lacks",
+    [("docker", "20.10.24", True), ("docker", "25.0.3", False), ("docker", "", False), ("podman", "5.2.1", True)],
+)
+def test_what_an_older_engine_would_leave_out_is_told_with_the_line(runtime, version, lacks):
+    check = {"test": "true", "start_interval": "500ms"}
+    spec = topology(*world(engine={"healthcheck": check}))
+    made = compile_topology(spec, fresh(engine=EngineFacts(runtime=runtime, version=version, images={"small": "x"})))
+    if lacks:
+        (problem,) = made.problems
+        assert problem.path == ("containers", "w", "healthcheck", "start_interval")
+        assert f"{runtime} {version} has no 'start_interval'" in problem.message and "interval" in problem.hint
+    else:
+        assert made.problems == ()
+        assert made.resources[HOST]["container/w"].healthcheck["StartInterval"] == "500000000"
+
+
 def test_who_joins_a_native_container_brings_the_namespace_for_it():
     things = (
         network("lan", "10.0.0.0/24"),

@@ -61,7 +61,7 @@ def _writable(value: Any) -> bool:
     return not isinstance(value, str) or not any(0xD800 <= ord(c) < 0xE000 or c == "\0" for c in value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_TREE.filter(_writable), st.lists(_TEXT.filter(_writable), max_size=5))
 def test_what_is_written_is_read_back(tree: dict[str, Any], notes: list[str]) -> None:
     text = write(with_notes(tree, notes))

@@ -158,7 +158,7 @@ def carried_out(plan: Plan, live: dict[str, Resource]) -> dict[str, Resource]:
     return model.live
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(resources(live=True), resources(live=False))
 def test_carrying_out_the_plan_leads_to_the_desired_state(
     live: dict[str, Resource], desired: dict[str, Resource]

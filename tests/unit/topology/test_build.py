@@ -184,7 +184,8 @@ def test_ports(written: object, meant: list[tuple[int, int, str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "0", "65536", "a:80", "80:", "1-2:3", "80/tcp/udp", "::80", "x:1:2", "+80", "8 0", "²:80"]
+    "written",
+    ["", "0", "65536", "a:80", "80:", "1-2:3", "80/tcp/udp", "::80", "x:1:2", "+80", "8 0", "²:80", "65535-65536"],
 )
 def test_ports_that_are_none(written: str) -> None:
     with pytest.raises(BadValue):
@@ -295,7 +296,8 @@ def test_ports_share_the_position_of_their_entry() -> None:
 
 def test_what_is_fine_stays_fine() -> None:
     """Near misses of the checks."""
-    topology: Topology = load_text("""
+    topology: Topology = load_text(
+        """
 parents: {up: {interface: eth1}, v10: {interface: eth1, vlan: 10}, v20: {interface: eth1, vlan: 20}}
 networks:
   in-range: {subnets: [{subnet: 10.0.0.0/24, gateway: 10.0.0.130, ip_range: 10.0.0.128/25}]}
@@ -316,9 +318,11 @@ containers:
   e: {network_mode: "container:a", command: [x], sysctls: {kernel.x: 1}}
   f: {network_mode: none, ports: [], links: [g], routes: [{to: default, via: 10.70.0.0}]}
   g: {network_mode: none}
-  h: {networks: {free: {}}, ports: ["127.0.0.1:80:80", "127.0.0.2:80:80", "80:80/udp"]}
+  h: {networks: {free: {}}, ports: ["127.0.0.1:80:80", "127.0.0.2:80:80", "80:80/udp", "65534-65535"]}
+  i: {networks: {free: {impairment: {delay: 3600s, loss: 100%}}}, hostname: HOSTNAME}
 links:
   - {endpoints: ["f:eth0", "g:eth0"], addresses: [10.70.0.1/31, 10.70.0.0/31]}
   - {endpoints: ["f:lo0", "f:lo1"], addresses: [10.71.0.1/32, null]}
-""")
-    assert len(topology.containers) == 8
+""".replace("HOSTNAME", f"{'h' * 32}.{'h' * 31}")
+    )
+    assert len(topology.containers) == 9

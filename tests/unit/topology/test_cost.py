@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+
+from counting import calls
 
 from netcompose.topology.checks import check_all
 from netcompose.topology.load import load_text
@@ -46,26 +47,11 @@ def big(count: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def calls(work: Callable[[], object]) -> int:
-    """How many functions a piece of work calls, those in C included: a cost that no other program has a part in."""
-    count = 0
-
-    def profile(frame: object, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 def test_loading_and_checking_cost_per_container() -> None:
-    small, large = load_text(big(500)), load_text(big(2000))
+    loaded = []
+    few, many = (calls(lambda: loaded.append(load_text(big(count)))) for count in (250, 1000))  # noqa: B023
+    assert many < 4.4 * few and many < 1000 * 760, (few, many)
+    small, large = loaded
     assert check_all(small) == check_all(large) == []
     few, many = calls(lambda: check_all(small)), calls(lambda: check_all(large))
-    assert many < 4.4 * few and many < 2000 * 260, (few, many)
-    few, many = calls(lambda: load_text(big(500))), calls(lambda: load_text(big(2000)))
-    assert many < 4.4 * few and many < 2000 * 760, (few, many)
+    assert many < 4.4 * few and many < 1000 * 260, (few, many)

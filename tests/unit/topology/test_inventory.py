@@ -45,4 +45,7 @@ def test_what_is_wrong_is_told_with_its_place_in_that_file(tmp_path: Path, text:
     with pytest.raises(TopologyError) as caught:
         load(str(tmp_path / "topology.yaml"), hosts_file=file)
     (problem,) = caught.value.problems
+    with pytest.raises(TopologyError) as alone:
+        inventory.hosts(file)
+    assert str(alone.value.problems[0].position).endswith(place)
     assert str(problem.position).endswith(place) and words in problem.message and problem.hint

@@ -46,7 +46,7 @@ def survives(text: str) -> None:
             assert problem.position.column >= 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PIECES), min_size=1, max_size=6))
 def test_damaged_files(seed: str, edits: list[tuple[float, int, str]]) -> None:
     for place, cut, piece in edits:
@@ -55,14 +55,14 @@ def test_damaged_files(seed: str, edits: list[tuple[float, int, str]]) -> None:
     survives(seed)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text())
 @example("\ud800")
 def test_any_text(text: str) -> None:
     survives(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary())
 def test_any_bytes(data: bytes) -> None:
     try:
@@ -100,7 +100,7 @@ TEMPLATE = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEMPLATE)
 def test_any_template(pieces: list[str]) -> None:
     text = "".join(pieces)

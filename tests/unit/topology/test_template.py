@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,8 +37,6 @@ def test_a_text_without_template_is_itself_and_jinja_is_not_loaded() -> None:
 
 
 def test_loading_a_template_leaves_jinja_in_its_own_process() -> None:
-    import subprocess
-
     code = (
         "import sys; from netcompose.topology.load import load_text\n"
         "load_text('containers: {w{{ 1 }}: {}}')\n"
@@ -195,18 +195,30 @@ def test_what_goes_wrong_in_a_template(text: str, said: str) -> None:
     assert first_problem(text, spines="2").startswith(said)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}",
-        "{{ 3 ** (10 ** 10) }}",
-    ],
-)
+ENDLESS = ["{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}", "{{ 3 ** (10 ** 10) }}"]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
 @pytest.mark.timeout(60)
 def test_a_template_that_does_not_end_is_ended(text: str) -> None:
-    assert "takes longer than 0.5 seconds" in first_problem(text, timeout=0.5)
+    assert "takes longer than 0.2 seconds" in first_problem(text, timeout=0.2)
 
 
+def rendering_processes() -> list[str]:
+    """The processes that this one has started to render, ended ones that nobody waited for included."""
+    argv = ["ps", "--ppid", str(os.getpid()), "-o", "stat,args", "--no-headers"]
+    said = subprocess.run(argv, capture_output=True, text=True).stdout
+    return [line for line in said.splitlines() if "netcompose.topology.rendering" in line or line.startswith("Z")]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("rendering_is_started")
+def test_the_process_of_a_template_that_does_not_end_is_gone() -> None:
+    assert "takes longer than 0.3 seconds" in first_problem(ENDLESS[0], timeout=0.3)
+    assert rendering_processes() == []
+
+
+@pytest.mark.usefixtures("rendering_is_started")
 def test_a_file_in_the_current_folder_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('imported')")
     monkeypatch.chdir(tmp_path)

@@ -121,6 +121,8 @@ def of_process(data: dict[str, Any]) -> dict[str, Any]:
         (edited(lambda d: first(d).pop("kind")), "changes[0]: "),
         (edited(lambda d: first(d)["after"].update(kind="router")), "unknown kind of resource 'router'"),
         (edited(lambda d: first(d)["after"].update(surprise=1)), "unknown attribute 'surprise'"),
+        (edited(lambda d: of_process(d)["after"].update(environment=["A=1"])), "a mapping was expected, not ['A=1']"),
+        (edited(lambda d: of_process(d)["after"].update(command="sleep")), "a list was expected, not 'sleep'"),
         (edited(lambda d: first(d).update(actions=["explode"])), "unknown actions ['explode']"),
         (edited(lambda d: first(d).update(actions=["create"])), "`before` and `after` do not fit"),
         (edited(lambda d: first(d).update(host="other")), "the address is not host and id"),

@@ -93,6 +93,8 @@ def test_inspect_a_container() -> None:
     assert item["networks"]["link:eth1"]["peer"] == "web2:eth1"
     assert item["process"]["command"] == ["python3", "-m", "http.server", "80"]
     assert item["process"]["environment"] == {"PASSWORD": "(secret)", "TOKEN": "(secret)"}
+    # Not what it is called elsewhere, nor what says nothing.
+    assert not {"id", "container", "namespace", "netns", "after", "user"} & set(item["process"])
     assert item["files"] == ["/etc/netns/demo-web1/hosts"]
     assert set(item["resources"]) == {
         "file/web1/hosts", "interface/web1.eth0", "link/web1.eth1-web2.eth1", "namespace/web1", "process/web1",

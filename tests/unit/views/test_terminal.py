@@ -40,6 +40,7 @@ def test_a_table_aligns_and_takes_several_lines_in_a_cell() -> None:
 
 def test_numbers_sort_by_value() -> None:
     assert sorted(["web10", "web2", "db"], key=natural_key) == ["db", "web2", "web10"]
+    assert sorted(["r2.eth10", "r10.eth1", "r2.eth9"], key=natural_key) == ["r2.eth9", "r2.eth10", "r10.eth1"]
     assert natural_key("web1") != natural_key("web01"), "the order of a set would decide"
 
 

@@ -31,6 +31,9 @@ NLA_TYPE_MASK = 0x3FFF
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
+_CODE = struct.Struct("=i")
+#: What fills a message up to four bytes, by its length modulo four.
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 _ATTRIBUTE_U32 = struct.Struct("=HHI")
 
 #: Messages in one send(): enough to pay for the system call, few enough for the acknowledgements to fit.
@@ -121,31 +124,30 @@ class Socket:
         return (position // BATCH + 1) * BATCH
 
     def _send_batch(self, messages: Sequence[Message], start: int) -> list[Refusal]:
+        """The kernel works a batch off in its order and tells every refusal unasked (netlink_rcv_skb); so only the
+        last message asks for an acknowledgement, behind which nothing comes."""
         first = self._sequence
         self._sequence += len(messages)
-        self._socket.send(
-            b"".join(
-                _HEADER.pack(16 + len(body), kind, flags | NLM_F_REQUEST | NLM_F_ACK, first + index, 0)
-                + body
-                + b"\0" * (-len(body) & 3)
-                for index, (kind, flags, body) in enumerate(messages)
-            )
-        )
-        refusals = []
-        left = len(messages)
-        while left:
+        last = self._sequence - 1
+        parts: list[bytes] = []
+        for sequence, (kind, flags, body) in enumerate(messages, first):
+            asked = flags | NLM_F_REQUEST | NLM_F_ACK if sequence == last else flags | NLM_F_REQUEST
+            parts += (_HEADER.pack(16 + len(body), kind, asked, sequence, 0), body, _PADDING[len(body) & 3])
+        self._socket.send(b"".join(parts))
+        refusals: list[Refusal] = []
+        while True:
             data = self._socket.recv(_RECEIVE)
             offset = 0
             while offset < len(data):
                 length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
                 if kind == NLMSG_ERROR and sequence >= first:
-                    left -= 1
-                    (code,) = struct.unpack_from("=i", data, offset + 16)
+                    (code,) = _CODE.unpack_from(data, offset + 16)
                     if code:
                         words = _words(data[offset : offset + length], flags)
                         refusals.append(Refusal(start + sequence - first, -code, words))
+                    if sequence == last:
+                        return refusals
                 offset += (length + 3) & ~3
-        return refusals
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
         """All messages of a dump, undecoded, each without its header.
@@ -173,7 +175,7 @@ class Socket:
                 if answered == sequence:
                     interrupted = interrupted or bool(flags & NLM_F_DUMP_INTR)
                     if answer == NLMSG_DONE or answer == NLMSG_ERROR:
-                        code = struct.unpack_from("=i", data, offset + 16)[0] if length >= 20 else 0
+                        code = _CODE.unpack_from(data, offset + 16)[0] if length >= 20 else 0
                         if code:
                             raise OSError(-code, os.strerror(-code))
                         return found, interrupted
@@ -194,7 +196,7 @@ class Socket:
                 length, answer, flags, answered, _ = _HEADER.unpack_from(data, offset)
                 if answered == sequence:
                     if answer == NLMSG_ERROR:
-                        (code,) = struct.unpack_from("=i", data, offset + 16)
+                        (code,) = _CODE.unpack_from(data, offset + 16)
                         if code:
                             raise OSError(-code, _words(data[offset : offset + length], flags) or os.strerror(-code))
                         return told

@@ -11,7 +11,6 @@ from typing import Callable, Mapping, NamedTuple, Union
 
 from netcompose.agent.kernel.netlink import (
     NLM_F_CREATE,
-    NLM_F_EXCL,
     NLM_F_REPLACE,
     Message,
     Socket,
@@ -92,15 +91,6 @@ def put(index: int, qdisc: Qdisc) -> Message:
 def remove(index: int) -> Message:
     """Remove the root of an interface, which gets the kernel's default in its place."""
     return Message(RTM_DELQDISC, 0, _root(index))
-
-
-def ask_for(kind: str) -> Message:
-    """A request that no kernel carries out and that tells whether it has a kind: refused with ENOENT if not.
-
-    It lacks the options that netem and tbf insist on (EINVAL), and is exclusive, so that one that is there is left as
-    it is (EEXIST). It is for the loopback interface, index 1. The kernel loads the kind's module, if there is one.
-    """
-    return Message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, _root(1) + attr_text(_TCA_KIND, kind))
 
 
 def _root(index: int) -> bytes:

@@ -20,9 +20,7 @@ if False:  # for the type checker; to the helper interpreter it would be a fifth
     from typing import Any, Callable
 
 # Namespace kinds, for unshare() and setns().
-CLONE_NEWTIME = 0x00000080
 CLONE_NEWNS = 0x00020000
-CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
@@ -38,7 +36,6 @@ MS_REMOUNT = 0x20
 MS_NOATIME = 0x400
 MS_NODIRATIME = 0x800
 MS_BIND = 0x1000
-MS_MOVE = 0x2000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 MS_SLAVE = 0x80000
@@ -46,15 +43,11 @@ MS_SHARED = 0x100000
 MS_RELATIME = 0x200000
 
 # Flags of umount().
-MNT_FORCE = 0x1
 MNT_DETACH = 0x2
 UMOUNT_NOFOLLOW = 0x8
 
-# Operations of prctl().
+# An operation of prctl().
 PR_SET_PDEATHSIG = 1
-PR_SET_NAME = 15
-PR_SET_CHILD_SUBREAPER = 36
-PR_SET_NO_NEW_PRIVS = 38
 
 
 @functools.lru_cache(maxsize=1)

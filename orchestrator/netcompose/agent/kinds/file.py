@@ -8,12 +8,14 @@ from typing import Iterator, MutableMapping
 
 from netcompose.agent import rundir
 from netcompose.agent.context import Context
-from netcompose.agent.operations import Call, Operation
+from netcompose.agent.operations import Call, Deferred, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import File, Resource
 from netcompose.resources.names import mark, netns_name, owner_of
 
 NETNS_FILES = "/etc/netns"
+#: Bytes that are read at once: less than that is the end of a file.
+_PIECE = 1 << 16
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -49,7 +51,7 @@ class FileKind:
 
     def create(self, context: Context, resource: File) -> Iterator[Operation]:
         """Write it, and the folders above it."""
-        yield Call(lambda: self._write(context, resource))
+        yield Deferred(lambda: self._write(context, resource))
 
     @staticmethod
     def _write(context: Context, resource: File) -> None:
@@ -65,7 +67,7 @@ class FileKind:
 
     def update(self, context: Context, live: File, desired: File, paths: frozenset[str]) -> Iterator[Operation]:
         """Write the new content into the same file."""
-        yield Call(lambda: self._write(context, desired))
+        yield Deferred(lambda: self._write(context, desired))
 
     def delete(self, context: Context, resource: File) -> Iterator[Operation]:
         """Remove it, and its folder if that is empty then."""
@@ -109,8 +111,8 @@ def _read(path: str) -> tuple[str, str]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            data = b""
-            while more := os.read(fd, 1 << 16):
+            data = os.read(fd, _PIECE)
+            while len(data) % _PIECE == 0 and (more := os.read(fd, _PIECE)):
                 data += more
         finally:
             os.close(fd)

@@ -48,11 +48,11 @@ class VethKind:
                 pair = marked + [(c, other) for c, other in unmarked if _paired(marked[0][1], other)][:1]
             if len(pair) == 2:
                 snapshot.taken.update((container, link.ifindex) for container, link in pair)
-                (first, one), (second, two) = sorted(pair, key=lambda end: self._side(id, end))
+                (first, one), (second, two) = sorted(pair, key=self._side)
                 found[id] = Veth(id=id, end=read_end(snapshot, first, one), peer=read_end(snapshot, second, two))
 
     @staticmethod
-    def _side(id: str, end: tuple[str, linkdump.Link]) -> tuple[bool, str]:
+    def _side(end: tuple[str, linkdump.Link]) -> tuple[bool, str]:
         """Sort key: the container's end before the host's; a cable's ends by container and interface."""
         container, link = end
         return not container, "{}.{}".format(container, link.name)

@@ -28,11 +28,6 @@ class _Ending:
     killed: bool = False
 
 
-def stop(topology: str, container: str, grace: Optional[float] = None) -> None:
-    """Stop one process and remove its run directory. See :func:`stop_many`."""
-    stop_many(topology, [container], grace)
-
-
 def stop_many(topology: str, names: Sequence[str], grace: Optional[float] = None) -> None:
     """Stop processes side by side and remove their run directories, logs included.
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from netcompose.agent.runtimes import enginebody, gate
-from netcompose.agent.runtimes.engineapi import SOCKETS, TIMEOUT, EngineApi, side_by_side, socket_path
+from netcompose.agent.runtimes.engineapi import SOCKETS, EngineApi, side_by_side, socket_path
 from netcompose.agent.runtimes.images import is_file
 from netcompose.errors import EngineRefused, KernelRefused, NetcomposeError
 from netcompose.resources import Container, EngineFacts
 from netcompose.resources.container_engine import LABEL_TOPOLOGY, LEFT_BEHIND, NOT_STARTED, SET_ASIDE, STARTED
 
-_NOT_MODIFIED, _NOT_FOUND, _CONFLICT = 304, 404, 409
+_NOT_FOUND, _CONFLICT = 404, 409
 _NOWHERE = "no container engine on this host: there is no socket at {}"
 
 #: Called with (bytes done, bytes in all or 0, what is being done).
@@ -63,7 +63,7 @@ class Engine:
     @functools.cached_property
     def version(self) -> Mapping[str, Any]:
         """What it says of itself."""
-        return dict(self.api.get("/version"))
+        return dict(self.api.version())
 
     @property
     def runtime(self) -> str:
@@ -89,7 +89,7 @@ class Engine:
     def image_id(self, reference: str) -> Optional[str]:
         """The id of an image (``sha256:...``) that the engine has, by its name or id; None if it has none such."""
         try:
-            return str(self.api.get("/images/{}/json".format(reference))["Id"])
+            return str(self.api.image(reference)["Id"])
         except EngineRefused as error:
             if error.status == _NOT_FOUND:
                 return None
@@ -98,7 +98,7 @@ class Engine:
     def tag_image(self, id: str, name: str) -> None:
         """Give an image one more name, ``repository:tag``."""
         repository, _, tag = name.rpartition(":")
-        self.api.post("/images/{}/tag".format(id), repo=repository, tag=tag)
+        self.api.tag_image(id, repository, tag)
 
     def unreachable(self, reference: str) -> str:
         """Why an image cannot be pulled, as far as its registry is asked by the engine; empty if it can. Podman is not
@@ -106,7 +106,7 @@ class Engine:
         if self.runtime != "docker":
             return ""
         try:
-            self.api.get("/distribution/{}/json".format(reference))
+            self.api.look_up_image(reference)
         except EngineRefused as error:
             return error.message
         return ""
@@ -114,20 +114,14 @@ class Engine:
     def load(self, stream: Iterator[bytes]) -> str:
         """Load an archive as ``docker save`` writes it; what the engine says that it loaded."""
         said = ""
-        for event in self.api.lines("POST", "/images/load", {"quiet": True}, stream):
+        for event in self.api.load_image(stream):
             _refuse_event(event)
             said = str(event.get("stream", "")).strip() or said
         return said.rpartition(": ")[2]
 
     def pull(self, reference: str, progress: Optional[Progress] = None) -> str:
         """Fetch an image; its id. ``EngineRefused`` with the engine's words if that fails."""
-        name, colon, tag = reference.rpartition(":")
-        named = (
-            {"fromImage": name, "tag": tag} if colon and "/" not in tag else {"fromImage": reference, "tag": "latest"}
-        )
-        if "@" in reference:
-            named = {"fromImage": reference}
-        for event in self.api.lines("POST", "/images/create", named):
+        for event in self.api.pull_image(reference):
             _refuse_event(event)
             if progress is not None and event.get("status"):
                 detail = event.get("progressDetail") or {}
@@ -145,7 +139,7 @@ class Engine:
         own: dict[str, Live] = {}
         aside: list[Live] = []
         others: dict[str, str] = {}
-        for item in self.api.get("/containers/json", all=True):
+        for item in self.api.containers():
             labels = item.get("Labels") or {}
             name = (item.get("Names") or ["/"])[0].lstrip("/")
             if labels.get(LABEL_TOPOLOGY) != topology:
@@ -188,7 +182,7 @@ class Engine:
     def inspect(self, id: str) -> Optional[dict[str, Any]]:
         """Everything that the engine says of a container, None if it has none of this id or name."""
         try:
-            return dict(self.api.get("/containers/{}/json".format(id)))
+            return dict(self.api.container(id))
         except EngineRefused as error:
             if error.status == _NOT_FOUND:
                 return None
@@ -201,27 +195,23 @@ class Engine:
         _raise_first(side_by_side(lambda resource: self._create(topology, resource, old), resources), resources)
 
     def _set_aside(self, topology: str) -> list[Live]:
-        filters = {"label": ["{}={}".format(LABEL_TOPOLOGY, topology)]}
-        found = [
-            self._live(topology, item["Id"]) for item in self.api.get("/containers/json", all=True, filters=filters)
-        ]
+        listed = self.api.containers(_label(topology))
+        found = [self._live(topology, item["Id"]) for item in listed]
         return [live for live in found if live is not None and live.resource.state == SET_ASIDE]
 
     def _create(self, topology: str, resource: Container, old: Mapping[str, Live]) -> None:
         kept = old.get(resource.container)
         if kept is not None and _with_state(kept.resource, STARTED) == resource:
-            self.api.post("/containers/{}/rename".format(kept.id), name=resource.name)
+            self.api.rename_container(kept.id, resource.name)
             id = kept.id
         else:
-            image = self.api.get("/images/{}/json".format(resource.image_id or resource.image))
-            body = enginebody.create(topology, resource, image)
-            id = self.api.post("/containers/create", body, name=resource.name)["Id"]
+            image = self.api.image(resource.image_id or resource.image)
+            id = self.api.create_container(resource.name, enginebody.create(topology, resource, image))
         self._start(topology, resource, id)
 
     def _start(self, topology: str, resource: Container, id: str) -> None:
         gate.note(topology, id, resource.container)
-        with _ignored(_NOT_MODIFIED):
-            self.api.post("/containers/{}/start".format(id))
+        self.api.start_container(id)
 
     def start(self, topology: str, resource: Container) -> None:
         """Start a container that is there and does not run, or runs in a network that is gone."""
@@ -235,17 +225,14 @@ class Engine:
 
     def update(self, resource: Container) -> None:
         """Change what can change while it runs."""
-        self.api.post("/containers/{}/update".format(resource.name), enginebody.update(resource))
+        self.api.update_container(resource.name, enginebody.update(resource))
 
     def stop(self, ids: Sequence[tuple[str, float]]) -> None:
         """Stop containers side by side, each with its grace period in seconds; those that are gone are passed over."""
 
         def stop(item: tuple[str, float]) -> None:
-            with (
-                contextlib.closing(EngineApi(self.api.path, TIMEOUT + item[1])) as api,
-                _ignored(_NOT_MODIFIED, _NOT_FOUND),
-            ):
-                api.post("/containers/{}/stop".format(item[0]), t=int(item[1]))
+            with _ignored(_NOT_FOUND):
+                self.api.stop_container(*item)
 
         _raise_first(side_by_side(stop, ids), ids)
 
@@ -264,10 +251,8 @@ class Engine:
             # Noted first: as long as this run is on, it is as good as gone.
             gate.note_aside(topology, inspected["Id"], item.container)
             if inspected["Name"].lstrip("/") == item.name:
-                self.api.post(
-                    "/containers/{}/rename".format(inspected["Id"]),
-                    name="{}-aside-{}".format(item.name, inspected["Id"][:8]),
-                )
+                name = "{}-aside-{}".format(item.name, inspected["Id"][:8])
+                self.api.rename_container(inspected["Id"], name)
 
         _raise_first(side_by_side(rename, resources), resources)
         # What a killed run has set aside of the same containers goes with them.
@@ -278,13 +263,12 @@ class Engine:
 
     def tidy(self, topology: str) -> None:
         """Remove what was set aside, with its anonymous volumes; forget containers that are not there any more."""
-        filters = {"label": ["{}={}".format(LABEL_TOPOLOGY, topology)]}
-        listed = self.api.get("/containers/json", all=True, filters=filters)
+        listed = self.api.containers(_label(topology))
         aside = [item["Id"] for item in listed if "-aside-" in (item.get("Names") or [""])[0]]
 
         def remove(id: str) -> None:
             with _ignored(_NOT_FOUND, _CONFLICT):
-                self.api.delete("/containers/{}".format(id), force=True, v=True)
+                self.api.remove_container(id)
 
         side_by_side(remove, aside)
         left = {item["Id"] for item in listed} - set(aside)
@@ -301,6 +285,10 @@ class Engine:
         if not pid:
             raise KernelRefused("container {} of the engine does not run".format(name), object_id=name)
         return pid
+
+
+def _label(topology: str) -> str:
+    return "{}={}".format(LABEL_TOPOLOGY, topology)
 
 
 def _with_state(resource: Container, state: str) -> Container:

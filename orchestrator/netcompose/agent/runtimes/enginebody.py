@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 from netcompose.agent.runtimes import gate
 from netcompose.errors import HostLacks
@@ -189,13 +189,3 @@ def _state(inspected: Mapping[str, Any], made: Container) -> str:
         return NOT_STARTED
     again = made.restart == "always" or (made.restart == "on-failure" and state.get("ExitCode") != 0)
     return NOT_STARTED if again else STARTED
-
-
-def asides(containers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those that were set aside."""
-    found = []
-    for inspected in containers:
-        container = live(inspected)
-        if container is not None and container.state == SET_ASIDE:
-            found.append(inspected)
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -61,7 +60,7 @@ def run_captured(
 ) -> tuple[int, bytes, bytes]:
     """Run a command with its output captured: exit status, stdout, stderr."""
     id = _create(engine, target, argv, stdin=False)
-    stream = _start(engine, id, tty=False)
+    stream = engine.api.start_command(id, tty=False)
     kept = {_STDOUT: bytearray(), _STDERR: bytearray()}
     end = None if timeout is None else time.monotonic() + timeout
     try:
@@ -81,7 +80,7 @@ def run_captured(
 def attach(engine: Engine, target: ExecTarget, argv: Sequence[str]) -> int:
     """Run a command on the caller's own stdin, stdout and stderr."""
     id = _create(engine, target, argv, stdin=True)
-    stream = _start(engine, id, tty=False)
+    stream = engine.api.start_command(id, tty=False)
     try:
         _pump(stream)
     finally:
@@ -95,7 +94,7 @@ def converse(
     """Run a command for somebody at a keyboard; see :func:`attached.attach`."""
     tty = terminal is not None
     id = _create(engine, target, argv, stdin=True, term=str(terminal.get("term") or "dumb") if terminal else "")
-    stream = _start(engine, id, tty=tty)
+    stream = engine.api.start_command(id, tty=tty)
     try:
         peer.say(0, b"")
         if terminal is not None:
@@ -164,62 +163,28 @@ class _Conversation:
 
 def _resize(engine: Engine, id: str, size: Mapping[str, Any]) -> None:
     with contextlib.suppress(EngineRefused):
-        engine.api.post("/exec/{}/resize".format(id), h=int(size["rows"]), w=int(size["columns"]))
+        engine.api.resize_command(id, rows=int(size["rows"]), columns=int(size["columns"]))
 
 
 def _signal(engine: Engine, id: str, number: int) -> None:
     """An engine has no way to signal a command; its process is one of this host."""
     with contextlib.suppress(NetcomposeError, OSError):
-        pid = engine.api.get("/exec/{}/json".format(id)).get("Pid")
+        pid = engine.api.command(id).get("Pid")
         if pid:
             os.kill(int(pid), number)
 
 
 def _create(engine: Engine, target: ExecTarget, argv: Sequence[str], *, stdin: bool, term: str = "") -> str:
     """Make it; with ``term`` ($TERM) it has a terminal."""
-    body: dict[str, Any] = {
-        "Cmd": list(argv),
-        "AttachStdin": stdin,
-        "AttachStdout": True,
-        "AttachStderr": True,
-        "Tty": bool(term),
-        "Env": ["{}={}".format(key, value) for key, value in sorted(target.environment.items())],
-    }
+    env = ["{}={}".format(key, value) for key, value in sorted(target.environment.items())]
     if term:
-        body["Env"].append("TERM=" + term)
+        env.append("TERM=" + term)
     try:
-        return str(engine.api.post("/containers/{}/exec".format(target.engine), body)["Id"])
+        return engine.api.create_command(target.engine, argv, stdin=stdin, tty=bool(term), env=env)
     except EngineRefused as error:
         error.message = "container {}: {}".format(target.container, error.message)
         error.args = (error.message,)
         raise
-
-
-def _start(engine: Engine, id: str, *, tty: bool) -> socket.socket:
-    """Start it; the connection becomes its standard streams (the answer is 101 or 200, both without an end)."""
-    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
-        stream.connect(engine.api.path)
-        body = json.dumps({"Detach": False, "Tty": tty}).encode()
-        head = (
-            "POST /exec/{}/start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {}\r\n\r\n"
-        ).format(id, len(body))
-        stream.sendall(head.encode() + body)
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            # One byte at a time: what follows the head is the command's.
-            byte = stream.recv(1)
-            if not byte:
-                break
-            answer += byte
-        status = int([*answer.split(None, 2), b"0", b"0"][1])
-        if status not in (101, 200):
-            raise EngineRefused(stream.recv(1 << 16).decode(errors="replace").strip(), status=status)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
 
 
 def _received(stream: socket.socket, end: Optional[float]) -> Iterator[bytes]:
@@ -263,7 +228,7 @@ def _write(fd: int, data: bytes) -> None:
 def _status(engine: Engine, id: str, target: ExecTarget, argv: Sequence[str], said: bytes) -> int:
     state: Mapping[str, Any] = {}
     for _ in range(100):
-        state = engine.api.get("/exec/{}/json".format(id))
+        state = engine.api.command(id)
         if not state.get("Running"):
             break
         time.sleep(0.01)

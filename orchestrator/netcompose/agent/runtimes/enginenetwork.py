@@ -22,7 +22,7 @@ def read(names: Sequence[str]) -> Mapping[str, EngineNetwork]:
 
 def _network(engine: Engine, name: str) -> EngineNetwork:
     try:
-        found: dict[str, Any] = engine.api.get("/networks/{}".format(name))
+        found: dict[str, Any] = engine.api.network(name)
     except EngineRefused as error:
         if error.status == 404:
             return EngineNetwork(lacks="{} has no network {}".format(engine.runtime, name))

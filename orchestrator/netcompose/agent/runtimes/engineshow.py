@@ -45,6 +45,8 @@ def _shown(container: str, live: Live) -> ContainerState:
     status = "running" if state.get("Running") else "exited"
     if live.resource.state == NOT_STARTED and status != "running":
         status = "dead"
+    elif live.pid and gate.waits(live.pid):
+        status = "waiting"
     code = int(state.get("ExitCode") or 0)
     return ContainerState(
         container,
@@ -93,16 +95,13 @@ def log_pieces(
     follow: bool = False,
 ) -> Iterator[bytes]:
     """The same of any container, by its id or name."""
-    from netcompose.agent.runtimes.engineexec import outputs
-
     inspected = engine.inspect(id)
     if inspected is None:
         return
-    query: dict[str, object] = {"stdout": True, "stderr": True, "timestamps": timestamps, "follow": follow}
-    query.update({"tail": tail} if tail is not None else {})
-    query.update({"since": "{:.6f}".format(since)} if since else {})
-    pieces = engine.api.stream("GET", "/containers/{}/logs".format(inspected["Id"]), query=query)
-    texts = pieces if inspected["Config"].get("Tty") else (text for _, text in outputs(pieces))
+    terminal = bool(inspected["Config"].get("Tty"))
+    texts = engine.api.output(
+        inspected["Id"], terminal=terminal, tail=tail, since=since, timestamps=timestamps, follow=follow
+    )
     yield from map(_stamped, texts) if timestamps else texts
 
 

@@ -10,13 +10,15 @@ start, whoever causes it.
     <topology>/engine/<id>    for each container that was created, by the engine's id: JSON with ``container``, and
                               ``netns``, the namespace that it may run its program in; 0 while it has to wait; and
                               the ``start`` that last let it through
+    <topology>/wiring.json    while containers are wired again: everything as it was before, as resources, for the next
+                              one who tries if this one is killed or fails half-way
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 from netcompose.agent import rundir
 from netcompose.agent.kernel import syscalls
@@ -28,6 +30,7 @@ INSIDE = "/.netcompose"
 PROGRAM = INSIDE + "/gate"
 _NAME, SOCKET = "gate", "socket"
 _RECORDS = "engine"
+_WIRING = "wiring.json"
 
 
 def folder(topology: str) -> str:
@@ -112,6 +115,21 @@ def stamp(topology: str, id: str) -> int:
 def forget(topology: str, id: str) -> None:
     """Forget a container."""
     rundir.remove(_path(topology, id))
+
+
+def keep_wiring(topology: str, resources: Sequence[Mapping[str, Any]]) -> None:
+    """Keep how everything was before containers are wired again."""
+    rundir.write_json(rundir.topology_dir(topology, _WIRING), resources)
+
+
+def kept_wiring(topology: str) -> Any:
+    """What a wiring that did not come to its end has kept, None if there was none."""
+    return rundir.read_json(rundir.topology_dir(topology, _WIRING))
+
+
+def forget_wiring(topology: str) -> None:
+    """Everything is as it should be."""
+    rundir.remove(rundir.topology_dir(topology, _WIRING))
 
 
 def begin(topology: str) -> None:

@@ -102,20 +102,20 @@ class Helper:
         except BrokenPipeError:
             pass  # It has ended already; the missing answer says so.
 
-    def failures(self, count: int, deadline: float = DEADLINE) -> list[Optional[dict[str, Any]]]:
+    def failures(self, count: int) -> list[Optional[dict[str, Any]]]:
         """Per item of the request None if it started, or what failed. Returns as soon as all is known."""
         silent = {"step": "internal", "errno": 0, "path": "", "text": "its first process ended without a word"}
         results: list[Optional[dict[str, Any]]] = [dict(silent) for _ in range(count)]
         missing = set(range(count))
         rest = b""
-        end = time.monotonic() + deadline
+        end = time.monotonic() + DEADLINE
         poller = select.poll()
         poller.register(self._report, select.POLLIN)
         try:
             while missing:
                 if not poller.poll(max(0.0, end - time.monotonic()) * 1000):
                     for index in missing:
-                        results[index] = dict(silent, text="it did not start within {:g} s".format(deadline))
+                        results[index] = dict(silent, text="it did not start within {:g} s".format(DEADLINE))
                     break
                 block = os.read(self._report, 1 << 16)
                 if not block:

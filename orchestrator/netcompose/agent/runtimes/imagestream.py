@@ -32,7 +32,7 @@ def stream(image: ImageFile, tags: Sequence[str] = ()) -> Iterator[bytes]:
     yield bytes(2 * _BLOCK)
 
 
-def length(image: ImageFile, tags: Sequence[str] = ()) -> int:
+def length(image: ImageFile) -> int:
     """About how many bytes :func:`stream` gives, for progress."""
     return image.size + 4096 * (len(image.layers) + 2)
 

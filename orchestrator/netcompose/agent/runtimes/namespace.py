@@ -13,7 +13,7 @@ from typing import Any, Iterator, Optional
 
 from netcompose.agent.rundir import container_dir, topology_dir
 from netcompose.agent.runtimes import output, records, services
-from netcompose.agent.runtimes.ending import forget, pidfd_of, send, stop, stop_many
+from netcompose.agent.runtimes.ending import forget, pidfd_of, send, stop_many
 from netcompose.agent.runtimes.execution import attach, run_captured
 from netcompose.agent.runtimes.hostname import rename
 from netcompose.agent.runtimes.starting import begin, inode, record, signal_number, start, start_many
@@ -33,7 +33,6 @@ __all__ = [
     "start",
     "start_many",
     "state",
-    "stop",
     "stop_many",
     "sweep",
     "update",

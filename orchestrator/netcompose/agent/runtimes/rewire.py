@@ -9,9 +9,10 @@ from typing import Collection, Sequence
 from netcompose.agent.agent import Agent
 from netcompose.agent.kernel import linkdump, rtnl
 from netcompose.agent.kernel.namespaces import Namespaces
+from netcompose.agent.runtimes import gate
 from netcompose.errors import KernelRefused
 from netcompose.planner.planner import make_plan
-from netcompose.resources import Container, Namespace, Resource
+from netcompose.resources import Container, Namespace, Resource, resource_from_data, resource_to_data
 from netcompose.resources.container_engine import LEFT_BEHIND, container_id, start_id
 from netcompose.resources.names import mark, netns_name
 
@@ -21,13 +22,14 @@ _HOST = "local"
 def rewire(topology: str, containers: Sequence[tuple[str, int]]) -> None:
     """Containers, each with its first process, which waits at the gate.
 
-    What was there before is read first, from the namespaces that the containers had; then their interfaces are moved,
-    and a plan brings back what they lost. Raises ``Locked`` while a run is on, and why it is not as it was.
+    What was there before is read first, from the namespaces that the containers had, and kept for whoever has to do
+    this again; then their interfaces are moved, and a plan brings back what they lost. Raises ``Locked`` while a run is
+    on, and why it is not as it was.
     """
     agent = Agent(_HOST)
     try:
-        agent.lock(topology, "netcompose's gatekeeper of {}".format(topology))
-        wanted = {id: item for id, item in agent.observe(topology).resources.items() if not item.half_made}
+        agent.lock(topology, "netcompose's gatekeeper of {}".format(topology), brief=True)
+        wanted = _before(agent, topology)
         for id, item in wanted.items():
             if isinstance(item, Container) and item.state == LEFT_BEHIND:
                 wanted[id] = item.restorable()
@@ -44,6 +46,16 @@ def rewire(topology: str, containers: Sequence[tuple[str, int]]) -> None:
     finally:
         agent.unlock()
         agent.close()
+
+
+def _before(agent: Agent, topology: str) -> dict[str, Resource]:
+    """How everything was: as it is, or as the one kept it who was killed or failed while he brought it back."""
+    kept = gate.kept_wiring(topology)
+    if kept is not None:
+        return {item["id"]: resource_from_data(item) for item in kept}
+    found = {id: item for id, item in agent.observe(topology).resources.items() if not item.half_made}
+    gate.keep_wiring(topology, [resource_to_data(item) for item in found.values()])
+    return found
 
 
 def _move(namespaces: Namespaces, topology: str, container: str, pid: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netcompose.compiler import names
+from netcompose.compiler.ends import in_container
 from netcompose.compiler.impairments import impairments
 from netcompose.compiler.shapes import Interface, Place, PooledNetwork
 from netcompose.resources import Bridge, End, Resource, Route, Veth
@@ -32,20 +33,10 @@ def attached(
     topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...], place: Place
 ) -> Iterator[Resource]:
     """The veth pair: one end in the container, the other a port of the bridge."""
-    alias = mark(topology, interface.id)
     leaving, arriving = impairments(interface, pooled.mtu)
     yield Veth(
         id=interface.id,
-        end=End(
-            namespace=interface.container,
-            name=interface.name,
-            mac=interface.mac,
-            mtu=pooled.mtu,
-            alias=alias,
-            addresses=tuple(sorted(map(str, interface.addresses))),
-            routes=routes,
-            impairment=leaving,
-        ),
+        end=in_container(topology, interface, pooled.mtu, routes, leaving),
         peer=End(
             namespace="",
             name=host_interface_name(topology, interface.id),
@@ -53,7 +44,7 @@ def attached(
             mtu=pooled.mtu,
             master=names.bridge_id(pooled.network.name),
             isolated=not pooled.network.icc,
-            alias=alias,
+            alias=mark(topology, interface.id),
             # What the port sends is what the container receives.
             impairment=arriving,
         ),

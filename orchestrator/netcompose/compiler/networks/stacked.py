@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netcompose.compiler import names
+from netcompose.compiler.ends import in_container
 from netcompose.compiler.impairments import impairments
 from netcompose.compiler.numbers import show
 from netcompose.compiler.parents import segment_id, shim_id
@@ -33,16 +34,7 @@ def end(topology: str, pooled: PooledNetwork, interface: Interface, routes: tupl
     """A container's interface with its own MAC address. What it receives has no queue of its own to be impaired in."""
     mtu = pooled.network.mtu or place.mtu
     leaving, _ = impairments(interface, mtu)
-    return End(
-        namespace=interface.container,
-        name=interface.name,
-        mac=interface.mac,
-        mtu=mtu,
-        alias=mark(topology, interface.id),
-        addresses=tuple(sorted(map(str, interface.addresses))),
-        routes=routes,
-        impairment=leaving,
-    )
+    return in_container(topology, interface, mtu, routes, leaving)
 
 
 def shim(topology: str, pooled: PooledNetwork, place: Place) -> End:

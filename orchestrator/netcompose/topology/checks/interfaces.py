@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from netcompose.topology.interfaces import cable_ends, interface_names
@@ -13,6 +14,7 @@ from netcompose.topology.words import quoted
 LONGEST = 15
 
 
+@functools.lru_cache(maxsize=256)
 def name_problem(name: str) -> tuple[str, str]:
     """(message, hint) for what the kernel (dev_valid_name) would refuse, or two empty texts."""
     length = len(name.encode())

@@ -50,7 +50,7 @@ def _route(
         yield topology.source.problem(
             message, via, hint="a next hop is a neighbour: on a network or a cable of the container"
         )
-    elif _is_own(topology, container, version, address):
+    elif _is_own(container, version, address):
         message = f"the next hop {route.via} is {container.name} itself"
         yield topology.source.problem(message, via, hint="a next hop is a neighbour's address")
 
@@ -67,7 +67,7 @@ def _blocks(topology: Topology, container: Container, cables: tuple[LinkEnd, ...
     return blocks
 
 
-def _is_own(topology: Topology, container: Container, version: int, address: int) -> bool:
+def _is_own(container: Container, version: int, address: int) -> bool:
     for attachment in container.networks:
         for text in (attachment.ipv4_address, attachment.ipv6_address):
             if text and number(text) == (version, address):

@@ -46,7 +46,7 @@ def _all(topology: Topology) -> Iterator[Subnet]:
         yield from network.subnets
 
 
-def _at(topology: Topology, subnet: Subnet, *steps: str) -> Path:
+def _at(subnet: Subnet, *steps: str) -> Path:
     """The place of a part of a subnet; a subnet that is one text is the place of all its parts."""
     return (*subnet.path, *steps)
 
@@ -56,7 +56,7 @@ def _subnet(topology: Topology, subnet: Subnet) -> Iterator[Problem]:
     for special, reason in _SPECIAL:
         if own.overlaps(special):
             hint = "take a private one, like 172.18.0.0/16 or fd00:18::/64"
-            yield source.problem(f"{subnet.subnet} {reason}", _at(topology, subnet, "subnet"), hint=hint)
+            yield source.problem(f"{subnet.subnet} {reason}", _at(subnet, "subnet"), hint=hint)
             return
     if subnet.ip_range:
         part = block(subnet.ip_range)
@@ -64,10 +64,10 @@ def _subnet(topology: Topology, subnet: Subnet) -> Iterator[Problem]:
             message = (
                 f"the range {subnet.ip_range} is IPv{part.version}, the subnet {subnet.subnet} is IPv{own.version}"
             )
-            yield source.problem(message, _at(topology, subnet, "ip_range"), hint="a range is a part of its subnet")
+            yield source.problem(message, _at(subnet, "ip_range"), hint="a range is a part of its subnet")
         elif not (own.first <= part.first and part.last <= own.last):
             message = f"the range {subnet.ip_range} is outside its subnet {subnet.subnet}"
-            yield source.problem(message, _at(topology, subnet, "ip_range"), hint="a range is a part of its subnet")
+            yield source.problem(message, _at(subnet, "ip_range"), hint="a range is a part of its subnet")
     taken: dict[tuple[int, int], str] = {}
     wanted: list[tuple[str, str, tuple[str, ...]]] = (
         [("gateway", subnet.gateway, ("gateway",))] if subnet.gateway else []
@@ -83,7 +83,7 @@ def _subnet(topology: Topology, subnet: Subnet) -> Iterator[Problem]:
             message, hint = f"{text} is taken by the {taken[known]}", "every address stands here once"
         taken.setdefault(known, what)
         if message:
-            yield source.problem(f"the {what}: {message}", _at(topology, subnet, *steps), hint=hint)
+            yield source.problem(f"the {what}: {message}", _at(subnet, *steps), hint=hint)
 
 
 def misfit(own: Block, subnet: str, address: str) -> tuple[str, str]:

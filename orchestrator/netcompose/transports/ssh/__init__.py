@@ -31,7 +31,7 @@ def connect(target: SshTarget, *, accept_new: bool = False, timeout: float | Non
 
 
 def clean(target: SshTarget, *, accept_new: bool = False, timeout: float | None = None) -> list[str]:
-    """Remove what netcompose keeps on a host between runs, the cached agent; the names of the files.
+    """Remove what netcompose keeps on a host between runs, the agent and what it imports; the names of the files.
 
     Errors as for :func:`connect`, without an agent being started.
     """

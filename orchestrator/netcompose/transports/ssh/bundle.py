@@ -1,4 +1,5 @@
-"""The agent as one piece: what is sent to a host. Pure but for reading the installed package.
+"""The agent as one piece: what is sent to a host; and Docker's SDK as another, for the hosts that need it. Pure but for
+reading the installed packages.
 
 A bundle is JSON, path -> source text, sorted; its name is the SHA-256 of that, and so the same source has the same name
 whoever packs it, with whatever zlib. On the wire it is compressed.
@@ -12,6 +13,8 @@ import json
 import os
 import zlib
 from dataclasses import dataclass
+
+from netcompose.errors import HostLacks
 
 #: What a host needs: importable on Python 3.9, with the standard library alone (tests/unit/test_architecture.py).
 _SHIPPED = ("__init__.py", "errors.py", "agent", "planner", "resources")
@@ -43,6 +46,18 @@ def installed() -> Bundle:
 
     root = os.path.dirname(os.path.abspath(netcompose.__file__))
     return pack({f"netcompose/{path}": text for path, text in _sources(root).items()})
+
+
+@functools.cache
+def library() -> Bundle | None:
+    """The bundle of Docker's SDK and what it imports, for the hosts that speak to an engine; None if it is not
+    installed here."""
+    from netcompose.agent import library as docker_sdk
+
+    try:
+        return pack(docker_sdk.sources())
+    except HostLacks:
+        return None
 
 
 def _sources(root: str) -> dict[str, str]:

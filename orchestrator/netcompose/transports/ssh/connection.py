@@ -81,6 +81,13 @@ class SshAgent(RemoteAgent):
                 raise HostUnreachable(f"{error.message}; its last words: {words[-500:]}", hint=error.hint) from None
             raise
 
+    def library(self, name: str) -> bytes:
+        """See :meth:`RemoteAgent.library`."""
+        made = bundle.library()
+        if made is None:
+            return b""
+        return made.packed if name == made.name else made.name.encode("ascii")
+
     def close(self) -> None:
         """See :meth:`RemoteAgent.close`."""
         self._closed.set()

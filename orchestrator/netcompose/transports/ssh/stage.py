@@ -108,11 +108,16 @@ def content(fd: int, offset: int = 0, size: int = -1) -> bytes:
     return data if len(data) == size else b""
 
 
+def compiled(texts: "dict[str, str]") -> "dict[str, Any]":
+    """The code of each file of a bundle by its path, without its docstrings: nobody reads them there."""
+    return {path: compile(text, "bundle/" + path, "exec", optimize=2) for path, text in texts.items()}
+
+
 def ours() -> "list[str]":
     """The names of our files in the cache, rests of interrupted writes included."""
     import re
 
-    pattern = re.compile(r"[0-9a-f]{64}(\.bundle|\.[0-9a-f]+\.code)(\.[0-9]+)?")
+    pattern = re.compile(r"[0-9a-f]{64}(\.bundle|\.library|\.[0-9a-f]+\.code)(\.[0-9]+)?")
     return [name for name in os.listdir(CACHE) if pattern.fullmatch(name)]
 
 
@@ -145,16 +150,16 @@ def _agent(name: str, silence: float) -> int:
     # Nothing that is made here goes again.
     gc.disable()
     file = "{}.{}.code".format(name, "".join(["%02x" % byte for byte in MAGIC_NUMBER]))
-    sources, compiled = opened(name + ".bundle"), opened(file)
-    front = content(compiled, 0, 72)
-    kept = content(compiled, 72, _number(front[64:]))
+    sources, codes = opened(name + ".bundle"), opened(file)
+    front = content(codes, 0, 72)
+    kept = content(codes, 72, _number(front[64:]))
     data, made = b"", {}  # type: bytes, dict[str, Any]
     # A file that a crash has cut off would crash this Python too (marshal).
     if kept and front[:64].decode("ascii", "replace") == checksum(name.encode(), front[64:], kept):
         # Root's own, as trusted as the rest of this host's Python.
         made = marshal.loads(kept)  # noqa: S302
     # What is read later, when there is somebody to do something with it, is looked at for its length alone.
-    if sources < 0 or made.get("sizes") != (os.fstat(sources).st_size, os.fstat(compiled).st_size - 72 - len(kept)):
+    if sources < 0 or made.get("sizes") != (os.fstat(sources).st_size, os.fstat(codes).st_size - 72 - len(kept)):
         import json
 
         data = content(sources)
@@ -167,10 +172,10 @@ def _agent(name: str, silence: float) -> int:
                 state(problem="hash")
                 return 1
             sources = -1
-        made = {"files": {START: compile(json.loads(data.decode())[START], "bundle/" + START, "exec", optimize=2)}}
+        made = {"files": compiled({START: json.loads(data.decode())[START]})}
     here = {"__name__": "netcompose.agent.start"}  # type: dict[str, Any]
     exec(made["files"][START], here)  # noqa: S102
-    rest = (compiled, 72 + len(kept))
+    rest = (codes, 72 + len(kept))
     return int(here["become"](sys.modules[__name__], (name, file), data, sources, made, rest, silence))
 
 
