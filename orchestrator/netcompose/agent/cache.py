@@ -5,6 +5,7 @@ the stage's module (transports/ssh/stage.py), which reads all of it.
 
 from __future__ import annotations
 
+import builtins
 import json
 import marshal
 import os
@@ -129,7 +130,8 @@ class Library:
         return self.codes.get(self._path(name))
 
     def exec_module(self, module: Any) -> None:
-        """Run the module's code."""
+        """Run the module's code, with Python's builtins, not with those that this runs with (standins)."""
+        module.__builtins__ = vars(builtins)
         exec(self.codes[self._path(module.__name__)], module.__dict__)  # noqa: S102
 
 

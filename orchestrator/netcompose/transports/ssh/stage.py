@@ -159,7 +159,8 @@ def _agent(name: str, silence: float) -> int:
         # Root's own, as trusted as the rest of this host's Python.
         made = marshal.loads(kept)  # noqa: S302
     # What is read later, when there is somebody to do something with it, is looked at for its length alone.
-    if sources < 0 or made.get("sizes") != (os.fstat(sources).st_size, os.fstat(codes).st_size - 72 - len(kept)):
+    rest = (codes, 72 + len(kept))
+    if not made or sources < 0 or made["sizes"] != (os.fstat(sources).st_size, os.fstat(codes).st_size - rest[1]):
         import json
 
         data = content(sources)
@@ -175,7 +176,6 @@ def _agent(name: str, silence: float) -> int:
         made = {"files": compiled({START: json.loads(data.decode())[START]})}
     here = {"__name__": "netcompose.agent.start"}  # type: dict[str, Any]
     exec(made["files"][START], here)  # noqa: S102
-    rest = (codes, 72 + len(kept))
     return int(here["become"](sys.modules[__name__], (name, file), data, sources, made, rest, silence))
 
 
