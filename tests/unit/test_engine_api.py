@@ -244,16 +244,16 @@ def test_the_second_bundle_has_the_sdk_and_what_it_imports_as_python_alone():
 #: Runs with nothing but Python: the stage's finder, a bundle, an engine's socket.
 ALONE = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[5]]
 import stage
+from netcompose.agent import cache
 stage.CACHE = sys.argv[2]
 with open(sys.argv[3], "rb") as file: data = file.read()
-name = stage._digest(data)
-finder = stage.Finder({}, b"{}")
+name = stage.digest(data)
 import zlib
-if not stage.cached(name, stage.LIBRARY):
-    assert not finder.bring(name, lambda: zlib.compress(b"another"))
-assert finder.bring(name, lambda: zlib.compress(data))
+if not stage.content(stage.opened(name + cache.LIBRARY)):
+    assert not cache.bring(stage, name, lambda: zlib.compress(b"another"))
+assert cache.bring(stage, name, lambda: zlib.compress(data))
 from docker.api.client import APIClient
 client = APIClient("unix://" + sys.argv[4], version="auto")
 print(client.api_version, client.version()["Version"])
@@ -273,6 +273,7 @@ def test_it_runs_from_memory_on_a_python_without_packages(engine, python: str, t
     assert made is not None
     (tmp_path / "library").write_bytes(made.data)
     argv = [str(Path(stage.__file__).parent), str(tmp_path / "cache"), str(tmp_path / "library"), api.path]
+    argv.append(str(Path(stage.__file__).parents[3]))
     for _ in range(2):
         # The second time from the cache, compiled.
         done = subprocess.run(
