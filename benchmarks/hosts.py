@@ -30,6 +30,8 @@ MANY, QUICK_MANY = (1000, 20), (100, 20)
 WHOLE, QUICK_WHOLE = 100, 20
 #: Seconds that a byte is held back in one direction, to count how often somebody waits for one.
 HELD_BACK = 0.2
+#: Seconds that hosts may take to become quiet between two measurements.
+_MOMENT = 3.0
 _MAC = "02:11:22:33:44:55"
 
 Say = Callable[[str], None]
@@ -137,11 +139,18 @@ def _over_ssh(quick: bool, sites: _Sites, report: Report, say: Say) -> None:
         timed.run(*netcompose("up", "-f", all_))
         for number in range(rounds):
             say(f"{hosts} hosts over SSH, round {number + 1} of {rounds}")
-            times["contact with one host"].append(timed.run(*netcompose("hosts", "-f", one, "--output", "json")))
-            times["plan over one host"].append(timed.run(*netcompose("plan", "-f", one)))
-            times["plan"].append(timed.run(*netcompose("plan", "-f", changed if number % 2 else all_)))
             # What is planned is what was changed before, and the next round changes back.
-            times["one attribute"].append(timed.run(*netcompose("up", "-f", all_ if number % 2 else changed)))
+            there, to = (changed, all_) if number % 2 else (all_, changed)
+            for what, arguments in (
+                ("contact with one host", ("hosts", "-f", one, "--output", "json")),
+                ("plan over one host", ("plan", "-f", one)),
+                ("plan", ("plan", "-f", there)),
+                ("one attribute", ("up", "-f", to)),
+            ):
+                # Agents and sessions of the one before end after it does.
+                settle(_MOMENT)
+                times[what].append(timed.run(*netcompose(*arguments)))
+            settle(_MOMENT)
             times["ssh true, one after the other"].append(_one_after_the_other(timed))
         _round_trips(timed, report, say)
     title = f"{hosts} hosts over SSH"

@@ -79,11 +79,11 @@ def fresh_host(env: dict[str, str]) -> Iterator[Host]:
         yield Host(sandbox, env)
 
 
-def settle() -> None:
-    """Wait until the kernel has cleaned up: the removal of namespaces goes on behind their last user, holds the lock
-    that making one takes, and is work for the processors. Who is measured must not pay for who was before: one leaves a
-    thousand namespaces behind, another has taken them down itself."""
-    deadline = time.monotonic() + _SETTLE
+def settle(seconds: float = _SETTLE) -> None:
+    """Wait, at most so many seconds, until the kernel has cleaned up: the removal of namespaces goes on behind their
+    last user, holds the lock that making one takes, and is work for the processors. Who is measured must not pay for
+    who was before: one leaves a thousand namespaces behind, another has taken them down itself."""
+    deadline = time.monotonic() + seconds
     quick = 0
     while quick < 5 and time.monotonic() < deadline:
         start = time.perf_counter()

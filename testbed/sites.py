@@ -148,7 +148,7 @@ class Host:
     def agents(self) -> list[str]:
         """The process ids of agents on the host."""
         lines = self.run("ps", "-eo", "pid=,args=").splitlines()
-        return [line.split()[0] for line in lines if " python3 -I -S -c " in f" {line.split(None, 1)[1]}"]
+        return [line.split()[0] for line in lines if " python3 -I -S " in f" {line.split(None, 1)[1]}"]
 
 
 def _expected(done: CompletedProcess[str], status: int | None) -> CompletedProcess[str]:

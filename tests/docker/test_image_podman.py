@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,7 @@ containers:
     stop_grace_period: 0
   nat: {{networks: [lan]}}
 """
+LIMITED = TOPOLOGY.replace("    environment", "    cpus: 0.5\n    mem_limit: 64m\n    restart: always\n    environment")
 
 
 @pytest.fixture
@@ -102,6 +104,7 @@ def plan(host: Sandbox, file: Path) -> str:
 
 def test_up_restart_replace_and_down(host: Sandbox, file: Path) -> None:
     before = still(host)
+    file.write_text(LIMITED)
     cli(host, "up", file=file)
     assert "No changes" in plan(host, file)
     ping = ["ip", "netns", "exec", "pod-nat", "ping", "-c1", "-W1", "web"]
@@ -111,14 +114,44 @@ def test_up_restart_replace_and_down(host: Sandbox, file: Path) -> None:
     until(lambda: cli(host, "logs", "web", file=file).stdout == "up as one\nup as one\n", 20)
     assert host.run(ping).returncode == 0
     assert "No changes" in plan(host, file)
-    file.write_text(TOPOLOGY.replace("A: one", "A: two"))
-    assert "environment.A" in plan(host, file)
+    # Its API changes nothing of a container that is there.
+    file.write_text(LIMITED.replace("A: one", "A: two").replace("64m", "96m"))
+    shown = plan(host, file)
+    assert "environment.A" in shown and "Podman's API has no request that changes it" in shown
     cli(host, "up", file=file)
+    assert "No changes" in plan(host, file)
     assert cli(host, "logs", "web", file=file).stdout == "up as two\n"
+    limits = ["inspect", "pod-web", "--format", "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}"]
+    assert run(host, *PODMAN, *limits).split() == [str(96 << 20), "500000000"]
     assert run(host, *PODMAN, "ps", "--all", "--format", "{{.Names}}").split() == ["pod-web"]
     cli(host, "down", file=file)
     assert run(host, *PODMAN, "ps", "--all", "--quiet") == ""
     until(lambda: still(host) == before)
+
+
+def test_killed_or_refused_in_the_middle_of_a_replacement(host: Sandbox, file: Path) -> None:
+    """After the old one was set aside, and the new one created: put back, or mended by the next run."""
+    fault = str(Path(__file__).with_name("engine_fault.py"))
+    cli(host, "up", file=file)
+    words = "one"
+    for number, how in ((2, "kill"), (3, "fail"), (3, "kill")):
+        other = "two" if words == "one" else "one"
+        file.write_text(TOPOLOGY.replace("A: one", f"A: {other}"))
+        done = host.run([sys.executable, fault, how, str(number), "up", "-f", str(file)], timeout=60)
+        assert "Traceback" not in done.stderr and done.returncode == (4 if how == "fail" else -9), (number, how)
+        if how == "fail":
+            # Everything was put back: the very same container, started again.
+            assert f"up as {other}" not in cli(host, "logs", "web", file=file).stdout
+            file.write_text(TOPOLOGY.replace("A: one", f"A: {words}"))
+        else:
+            cli(host, "up", file=file)
+            words = other
+        assert "No changes" in plan(host, file), (number, how)
+        until(lambda said=f"up as {words}": said in cli(host, "logs", "web", file=file).stdout.splitlines()[-1:])
+        until(lambda: host.run(["ip", "netns", "exec", "pod-nat", "ping", "-c1", "-W1", "web"]).returncode == 0)
+    assert run(host, *PODMAN, "ps", "--all", "--format", "{{.Names}}").split() == ["pod-web"]
+    cli(host, "down", file=file)
+    assert run(host, *PODMAN, "ps", "--all", "--quiet") == ""
 
 
 def test_another_runtime_than_the_one_that_answers_is_refused_with_its_line(host: Sandbox, file: Path) -> None:

@@ -97,7 +97,7 @@ def test_after_a_reboot_nothing_runs_unwired_and_up_makes_everything_whole(
                 assert boot.pings(name, "native")
             assert {name: boot.inspect(name)["Id"] for name in WIRED} == ids, "the very same containers"
             assert networks(boot) == before
-            assert boot.inside("guest", "ip", "-o", "addr") == boot.inside("always", "ip", "-o", "addr")
+            assert boot.inside("guest", "ip", "-o", "-4", "addr") == boot.inside("always", "ip", "-o", "-4", "addr")
         boot.nc("down")
         assert engine_objects(engine) == []
         assert [link["ifname"] for link in json.loads(run(host, "ip", "-j", "link"))] == ["lo"]

@@ -58,7 +58,7 @@ def test_an_image_is_pulled_with_the_credentials_of_docker_login(
     lab = Images(image_engine, tmp_path, TOPOLOGY)
     nobody = {"DOCKER_CONFIG": str(tmp_path / "nobody")}
     said = cli(lab.host, "plan", file=lab.file, status=3, env=nobody).stderr
-    assert "topology.yaml:4:" in said and "no basic auth credentials" in said
+    assert "topology.yaml:4:" in said and "no basic auth credentials" in said and "docker login" in said
     assert "+ local/container/web" in lab.nc("plan", env=login)
     lab.nc("up", env=login)
     assert lab.inspect("web")["State"]["Running"]

@@ -39,6 +39,7 @@ _OPERATIONS: tuple[tuple[str, str, Callable[..., bool]], ...] = (
     ("netcompose.agent.kernel.syscalls", "mount", lambda *_: True),
     ("netcompose.agent.kernel.syscalls", "umount", lambda *_: True),
     ("netcompose.agent.kernel.syscalls", "unshare", lambda *_: True),
+    ("os", "posix_spawnp", lambda *_, **__: True),
     ("subprocess", "Popen", lambda *_, **__: True),
 )
 

@@ -181,6 +181,11 @@ class HostSnapshots:
     def __init__(self, site: Site) -> None:
         self._hosts = Hosts({name: host.sandbox for name, host in site.hosts.items()})
         self._before = self._hosts.snapshots()
+        self._short = self._hosts.glances()
+
+    def assert_glances(self) -> None:
+        """There is what there was: for after each of many faults."""
+        self._hosts.assert_glances(self._short)
 
     def assert_same(self, seconds: float = 10.0) -> None:
         """They are so again."""

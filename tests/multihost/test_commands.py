@@ -198,3 +198,26 @@ def test_the_readme_has_what_a_new_user_types(site: Site, tmp_path: Path) -> Non
         type_([word for word in words if word != "-it"])
     assert ["up"] in commands and any(words[:1] == ["exec"] and "ping" in words for words in commands)
     type_(["down"])
+
+
+def test_a_failure_that_many_hosts_have_is_said_once(site: Site, tmp_path: Path) -> None:
+    many = tmp_path / "many.yaml"
+    lines = [f"  h{number}: {{address: {NETWORK}.1, port: {3000 + number}, user: root}}" for number in range(100)]
+    many.write_text("\n".join(["name: many", site.document().rstrip(), *lines]) + "\n")
+    said = site.netcompose("-f", str(many), "plan", status=7).stderr.splitlines()
+    # Each of them has a port of its own, which is no part of what is a host's own.
+    assert said[0] == "error: 100 hosts cannot be worked on; nothing was changed" and len(said) == 102
+    many.write_text(many.read_text().replace("port: 3", "port: 3000} # "))
+    (head, line, hint) = site.netcompose("-f", str(many), "plan", status=7).stderr.splitlines()
+    assert head == said[0] and hint == "hint: is sshd running there, and is `port:` right?"
+    assert line == (
+        f"  100 hosts (h0, h1, h10 and 97 more; --verbose names all): nothing listens on {NETWORK}.1 port 3000"
+        " (connection refused)"
+    )
+    told = site.netcompose("-f", str(many), "plan", "--verbose", status=7).stderr.splitlines()
+    assert len(told) == 102 and sum(" port 3000 (connection refused)" in line for line in told) == 100
+    for command in (["ps"], ["inspect"], ["hosts", "clean"]):
+        done = site.netcompose("-f", str(many), *command, status=7)
+        assert done.stderr.count("nothing listens") == 1 and "100 hosts (h0, h1, h2 and 97 more" in done.stderr
+    # `hosts` has a line for each, as it was asked for.
+    assert site.netcompose("-f", str(many), "hosts", status=7).stdout.count("nothing listens") == 100

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hosts_support import HostSnapshots
+from hosts_support import FAULTY, HostSnapshots
 from testbed.sites import NETCOMPOSE, Site, program, wait_until
 
 TOPOLOGY = """
@@ -21,6 +22,14 @@ networks:
 containers:
   a: {host: server1, networks: [ov1]}
   b: {host: server2, networks: [ov1], exec: [[sleep, "SECONDS"]]}
+"""
+
+#: So little that a run after each operation over sshd takes seconds; the proofs and test_armed.py have all the rest.
+SMALL = """
+name: lab
+containers:
+  a: {host: server1}
+  b: {host: server2, sysctls: {net.ipv4.ip_forward: "1"}}
 """
 
 
@@ -177,6 +186,88 @@ def test_what_is_killed_on_a_host_in_the_middle(site: Site, file: Path, who: str
         before.assert_same(60)
         site["server2"].start_sshd()
     works(site, file)
+
+
+#: A run at each point until one is over before its point, in one process; how many were killed.
+EACH_POINT = """
+import pathlib, sys, time
+from netcompose import errors
+from netcompose.executor.planning import make
+from netcompose.executor.run import Executor
+from netcompose.topology.load import load
+from netcompose.transports import ssh
+fault, first = pathlib.Path(sys.argv[2]), int(sys.argv[3])
+topology = load(sys.argv[1], variables={}, vars_files=[])
+hosts = {name: ssh.SshTarget(name, host.address, user="root") for name, host in topology.hosts.items()}
+def connect(name):
+    return ssh.connect(hosts[name])
+def up(point):
+    connections = {name: connect(name) for name in hosts if name != "server2"}
+    fault.write_text(str(point))
+    try:
+        connections["server2"] = connect("server2")
+    finally:
+        fault.unlink()
+    try:
+        executor = Executor(connections, connect)
+        with executor.locked(topology.name, "a test"):
+            made = make(executor, topology)
+            executor.apply(made.plan, desired=made.desired.resources)
+    finally:
+        for connection in connections.values():
+            connection.close()
+point, killed = first, 0
+while True:
+    try:
+        up(point)
+        break
+    except errors.ApplyFailed as error:
+        assert "server1: rolled back" in error.message and "server2: rolled back (its connection" in error.message, error
+        print("killed", flush=True)
+        sys.stdin.readline()
+    point += POINTS
+"""
+#: The points are shared out to so many tests, which run side by side.
+POINTS = 2
+
+
+@pytest.mark.parametrize("first", range(1, POINTS + 1))
+def test_an_agent_behind_sshd_that_is_killed_after_any_operation(site: Site, tmp_path: Path, first: int) -> None:
+    file = tmp_path / "topology.yaml"
+    file.write_text(site.document() + SMALL)
+    host = site["server2"]
+    folder = host.folder / "bin"
+    folder.mkdir(mode=0o755)
+    script = folder / "python3"
+    faulty = f"{sys.executable} -I -S {FAULTY} {host.folder}/fault"
+    script.write_text(f'#!/bin/sh\n[ -e {host.folder}/fault ] && exec {faulty} "$@"\nexec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    (host.home / ".bashrc").write_text(f"export PATH={folder}:$PATH\n")
+    # What is kept of the agent comes first.
+    site.netcompose("-f", str(file), "hosts")
+    before = HostSnapshots(site)
+    code = EACH_POINT.replace("POINTS", str(POINTS))
+    process = site.controller.popen(
+        [sys.executable, "-c", code, str(file), str(host.folder / "fault"), str(first)],
+        env=site.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    killed = 0
+    while process.stdout.readline() == "killed\n":
+        killed += 1
+        before.assert_glances()
+        if killed % 6 == 1:
+            before.assert_same()
+        process.stdin.write("\n")
+        process.stdin.flush()
+    status, said = ended(process)
+    assert status == 0, said
+    # The run was over before the last point: it is complete then, after all those faults.
+    assert killed >= 4, killed
+    assert "No changes" in site.netcompose("plan", "-f", str(file)).stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda number: number.name)

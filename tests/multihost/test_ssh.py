@@ -59,10 +59,15 @@ def test_compiled_code_that_is_cut_off_or_of_another_bundle_never_runs(site):
     code = host.run("sh", "-c", f"echo {CACHE}/*.code").strip()
 
     def whole():
-        """Code is kept behind its digest, which also has the name of its bundle."""
-        content = base64.b64decode(host.run("base64", code))
+        """What runs at each start is kept behind its checksum, which also has the name of its bundle; then the rest."""
+        content = base64.b64decode(host.run("sh", "-c", f"base64 {code}", check=False))
         name = Path(code).name.partition(".")[0].encode()
-        return len(content) > 10000 and content[:64].decode() == hashlib.sha256(name + content[64:]).hexdigest()
+        start = 72 + int(content[64:72] or b"0", 16)
+        checksum = hashlib.blake2b(name + content[64:start], digest_size=32).hexdigest()
+        return len(content) == length and content[:64].decode() == checksum
+
+    length = int(host.run("stat", "-c", "%s", code))
+    assert length > 100000
 
     assert whole()
     for harm in (
@@ -70,11 +75,31 @@ def test_compiled_code_that_is_cut_off_or_of_another_bundle_never_runs(site):
         "truncate -s 70 {0}",
         "truncate -s 0 {0}",
         "tr a b < {0} > {0}.x; mv {0}.x {0}",
+        "rm {0}",
     ):
         host.shell(harm.format(code))
         assert not whole()
         assert contact(site, COUNT).stdout == "True 1 1 False\n"
         assert whole()
+
+
+def test_what_is_read_later_is_verified_then(site):
+    contact(site, COUNT)
+    host = site["server1"]
+    later = """
+connection = ssh.connect(target)
+try: print(connection.started.cached, len(connection.features()) > 3, connection.observe("lab").facts.hostname)
+except Exception as error: print(type(error).__name__, error)
+connection.close()
+"""
+    assert contact(site, later).stdout == "True True server1\n"
+    # Of the rest of the compiled code: it is compiled anew, from the source.
+    host.shell(f"printf xx | dd of=$(echo {CACHE}/*.code) bs=1 seek=$(($(stat -c %s {CACHE}/*.code) - 9)) conv=notrunc")
+    assert contact(site, later).stdout == "True True server1\n"
+    # Of the source too, which is as long as before: nothing of it runs.
+    (name,) = listed(host)
+    host.shell(f"sed -i 's/import os/import oz/' {CACHE}/{name}")
+    assert "the source of the agent is damaged: empty the cache (hosts clean)" in contact(site, later).stdout
 
 
 def test_a_bundle_that_is_changed_on_the_way_is_refused(site):

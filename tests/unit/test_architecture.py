@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +57,8 @@ class Module(NamedTuple):
 
     #: (module, whether only for the type checker) of every import, also inside functions.
     imports: list[tuple[str, bool]]
-    from_future: bool
-    defines: bool
+    #: Its annotations are text: all of it, or each that is more than a name and that Python looks at.
+    postpones: bool
 
 
 @functools.cache
@@ -68,8 +69,8 @@ def read(path: Path) -> Module:
     _imports(tree, False, found, path)
     return Module(
         found,
-        any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body),
-        any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body),
+        any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+        or all(isinstance(found, (ast.Constant, ast.Name)) for found in _annotations(tree)),
     )
 
 
@@ -87,6 +88,17 @@ def _imports(node: ast.AST, for_types: bool, found: list[tuple[str, bool]], path
         elif isinstance(inner, (ast.stmt, ast.excepthandler, ast.match_case)):
             checked = isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.dump(inner.test)
             _imports(inner, for_types or checked, found, path)
+
+
+def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
+    """Those that Python looks at when it defines something; of what is local to a function it does not."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            yield node.annotation
+        elif isinstance(node, ast.FunctionDef) and node.returns is not None:
+            yield node.returns
+        elif isinstance(node, (ast.Module, ast.ClassDef)):
+            yield from (item.annotation for item in node.body if isinstance(item, ast.AnnAssign))
 
 
 def test_every_room_is_known() -> None:
@@ -109,7 +121,7 @@ def test_imports_point_one_way(room: str) -> None:
 def test_what_is_shipped_reads_as_python_3_9_and_needs_the_standard_library_alone() -> None:
     assert len(SHIPPED) > 100
     for path in SHIPPED:
-        assert read(path).from_future or not read(path).defines, name(path)
+        assert read(path).postpones, name(path)
         for module, _ in read(path).imports:
             top = module.partition(".")[0]
             allowed = name(path) == SPEAKS_TO_ENGINES and module in SDK

@@ -214,6 +214,22 @@ def test_an_agent_alone_says_what_to_install():
     ), done.stderr
 
 
+def test_the_sdk_comes_without_its_way_over_ssh(engine):
+    """paramiko is installed here, and takes as long to import as the SDK."""
+    api, _ = engine(lambda _: http(VERSION))
+    code = (
+        "import sys\nfrom netcompose.agent.runtimes.engineapi import EngineApi\nimport importlib.util\n"
+        "print(EngineApi(sys.argv[1]).version()['Version'], 'paramiko' in sys.modules, bool(importlib.util.find_spec('paramiko')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, api.path],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "20.10.24 False True\n", done.stderr
+
+
 def test_the_second_bundle_has_the_sdk_and_what_it_imports_as_python_alone():
     made = bundle.library()
     assert made is not None
@@ -228,16 +244,16 @@ def test_the_second_bundle_has_the_sdk_and_what_it_imports_as_python_alone():
 #: Runs with nothing but Python: the stage's finder, a bundle, an engine's socket.
 ALONE = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[5]]
 import stage
+from netcompose.agent import cache
 stage.CACHE = sys.argv[2]
 with open(sys.argv[3], "rb") as file: data = file.read()
-name = stage._digest(data)
-finder = stage.Finder({}, b"{}")
+name = stage.digest(data)
 import zlib
-if not stage.cached(name, stage.LIBRARY):
-    assert not finder.bring(name, lambda: zlib.compress(b"another"))
-assert finder.bring(name, lambda: zlib.compress(data))
+if not stage.content(stage.opened(name + cache.LIBRARY)):
+    assert not cache.bring(stage, name, lambda: zlib.compress(b"another"))
+assert cache.bring(stage, name, lambda: zlib.compress(data))
 from docker.api.client import APIClient
 client = APIClient("unix://" + sys.argv[4], version="auto")
 print(client.api_version, client.version()["Version"])
@@ -257,6 +273,7 @@ def test_it_runs_from_memory_on_a_python_without_packages(engine, python: str, t
     assert made is not None
     (tmp_path / "library").write_bytes(made.data)
     argv = [str(Path(stage.__file__).parent), str(tmp_path / "cache"), str(tmp_path / "library"), api.path]
+    argv.append(str(Path(stage.__file__).parents[3]))
     for _ in range(2):
         # The second time from the cache, compiled.
         done = subprocess.run(

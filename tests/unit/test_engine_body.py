@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from netcompose.agent import selfpack
-from netcompose.agent.runtimes import engineapi, enginebody
+from netcompose.agent.runtimes import engineapi, enginebody, rewire
 from netcompose.agent.runtimes.engineexec import outputs
 from netcompose.agent.runtimes.engineshow import _stamped
 from netcompose.agent.runtimes.gatebinary import PROGRAMS
 from netcompose.errors import HostLacks
-from netcompose.resources import Container, attributes
+from netcompose.resources import Container, Namespace, attributes
 from netcompose.resources.base import IN_PLACE, OBSERVED
-from netcompose.resources.container_engine import GATED
+from netcompose.resources.container_engine import BEFORE, GATED, LEFT_BEHIND, STARTED
 
 IMAGE = {"Id": "sha256:1", "Config": {"Entrypoint": ["/entry"], "Cmd": ["a", "b"]}}
 
@@ -213,3 +213,34 @@ def test_the_agent_packs_itself_for_a_process_of_its_own(tmp_path: Path):
 
 def test_the_processors_with_a_gate_are_those_that_the_compiler_knows():
     assert set(PROGRAMS) == set(GATED)
+
+
+def test_containers_that_were_started_again_meanwhile_have_their_own_turn():
+    """What is wired again leaves them, and who shares their network, as they are; all else is brought back."""
+
+    def namespace(name, of):
+        return Namespace(id=f"namespace/{name}", container=name, netns=f"lab-{name}", of=of)
+
+    def guest(name, of, state):
+        return replace(web(network=f"container:{of}", state=state), id=f"container/{name}", container=name)
+
+    wanted = {
+        "namespace/mine": namespace("mine", "container/mine"),
+        "namespace/other": namespace("other", "container/other"),
+        "namespace/owner": namespace("owner", "container/carrier"),
+        **{f"container/{name}-guest": guest(f"{name}-guest", name, STARTED) for name in ("mine", "other", "carrier")},
+    }
+    live = {
+        "namespace/mine": namespace("mine", "container/mine" + BEFORE),
+        "namespace/other": namespace("other", "container/other" + BEFORE),
+        "namespace/owner": namespace("owner", "container/carrier" + BEFORE),
+        **{
+            f"container/{name}-guest": guest(f"{name}-guest", name, LEFT_BEHIND)
+            for name in ("mine", "other", "carrier")
+        },
+    }
+    found = rewire._without_others(wanted, live, {"mine"})
+    assert {id for id, item in found.items() if item == live[id]} == {
+        "namespace/other", "namespace/owner", "container/other-guest", "container/carrier-guest",
+    }  # fmt: skip
+    assert {id for id, item in found.items() if item == wanted[id]} == {"namespace/mine", "container/mine-guest"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from typing import Any, Callable, Mapping, Optional, Protocol, Sequence
 
 from netcompose.agent import library
@@ -113,10 +112,12 @@ def _stop_on_signals() -> dict[int, Any]:
     def stop(number: int, frame: Any) -> None:
         raise Cancelled
 
-    if threading.current_thread() is not threading.main_thread():
-        return {}
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    return {int(number): signal.signal(number, stop) for number in numbers}
+    try:
+        return {int(number): signal.signal(number, stop) for number in numbers}
+    except ValueError:
+        # Signals are the main thread's alone.
+        return {}
 
 
 def answer(agent: Served, channel: Channel, request: Mapping[str, Any], silence: Optional[float] = None) -> None:

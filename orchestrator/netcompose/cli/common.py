@@ -136,13 +136,14 @@ def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Execut
         yield executor, make(executor, topology)
 
 
-def report(failures: Mapping[str, NetcomposeError]) -> int:
+def report(failures: Mapping[str, NetcomposeError], args: argparse.Namespace) -> int:
     """Say which hosts could not be asked, after what the others had to say; the exit status."""
     from netcompose.cli.terminal import wants_colour
+    from netcompose.views.failures import collected
     from netcompose.views.problems import error_text
 
     sys.stdout.flush()
-    for error in failures.values():
+    for error in failures.values() if args.verbose else collected(list(failures.items())):
         sys.stderr.write(error_text(error, colour=wants_colour(sys.stderr)))
     return max((error.exit_status for error in failures.values()), default=0)
 

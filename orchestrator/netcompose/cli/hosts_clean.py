@@ -25,19 +25,16 @@ def run(args: argparse.Namespace, topology: Topology | None) -> int:
     hosts = [topology.hosts[name] for name in common.hosts_of(args, topology)]
     from concurrent.futures import ThreadPoolExecutor
 
-    from netcompose.cli.terminal import wants_colour
-    from netcompose.views.problems import error_text
-
-    status = 0
+    failures: dict[str, NetcomposeError] = {}
     with ThreadPoolExecutor(max_workers=_POOL) as pool:
         answers = list(pool.map(lambda host: _clean(host, accept_new=args.accept_new_host_keys), hosts))
     for host, answer in zip(hosts, answers, strict=True):
         if isinstance(answer, NetcomposeError):
-            sys.stderr.write(error_text(answer, colour=wants_colour(sys.stderr)))
-            status = status or answer.exit_status
+            failures[host.name] = answer
         else:
             sys.stdout.write(f"{host.name}: {answer}\n")
-    return status
+    common.report(failures, args)
+    return next((error.exit_status for error in failures.values()), 0)
 
 
 def _clean(host: Host, *, accept_new: bool) -> str | NetcomposeError:

@@ -32,4 +32,4 @@ def run(args: argparse.Namespace) -> int:
     chosen = select(objects, args.names)
     text = inspect_json(chosen) if output == "json" else inspect_text(chosen, colour=wants_colour(sys.stdout))
     sys.stdout.write(text)
-    return common.report(failures)
+    return common.report(failures, args)

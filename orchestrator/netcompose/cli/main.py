@@ -42,6 +42,7 @@ _DEFAULTS: dict[str, Any] = {
     "host": [],
     "accept_new_host_keys": False,
     "output": "text",
+    "verbose": False,
 }
 
 _EPILOG = """exit status: 0 done, or no difference; 1 error; 2 the plan has changes (plan --detailed-exitcode);
@@ -70,6 +71,7 @@ def _shared() -> _Parser:
         action="store_true",
         help="accept and note the SSH keys of hosts that are not known yet; a changed key is refused all the same",
     )
+    group.add_argument("--verbose", action="store_true", help="name every host of a failure that many have")
     group.add_argument("--output", metavar="FORMAT", help="text or json (plan: also markdown); default: text")
     return shared
 
@@ -143,6 +145,7 @@ def without_collector() -> Iterator[None]:
 
 def _main(arguments: list[str]) -> int:
     chosen = _chosen(arguments)
+    verbose = False
     try:
         args = build_parser(chosen).parse_args(arguments)
         if args.command is None:
@@ -153,10 +156,11 @@ def _main(arguments: list[str]) -> int:
         for name, default in _DEFAULTS.items():
             if not hasattr(args, name):
                 setattr(args, name, default)
+        verbose = args.verbose
         status: int = args.run(args)
         sys.stdout.flush()
     except NetcomposeError as error:
-        return _report(error)
+        return _report(error, verbose=verbose)
     except PermissionError as error:
         # What belongs to root below /run/netcompose; commands that change something say it better, and earlier.
         where = f": {error.filename}" if error.filename else ""
@@ -171,10 +175,10 @@ def _main(arguments: list[str]) -> int:
     return status
 
 
-def _report(error: NetcomposeError) -> int:
+def _report(error: NetcomposeError, *, verbose: bool = False) -> int:
     from netcompose.cli.terminal import wants_colour
     from netcompose.views.problems import error_text
 
     sys.stdout.flush()
-    sys.stderr.write(error_text(error, colour=wants_colour(sys.stderr)))
+    sys.stderr.write(error_text(error, colour=wants_colour(sys.stderr), verbose=verbose))
     return error.exit_status

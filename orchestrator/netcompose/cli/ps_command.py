@@ -37,4 +37,4 @@ def run(args: argparse.Namespace) -> int:
             rows += [PsRow(host, name, "unknown") for name in expected(host)]
     text = ps_json(rows) if output == "json" else ps_text(rows, colour=wants_colour(sys.stdout))
     sys.stdout.write(text)
-    return common.report(failures)
+    return common.report(failures, args)

@@ -104,4 +104,4 @@ def _all_at_once(
         for connection in connections.values():
             connection.close()
         raise
-    return connections, failures
+    return connections, {name: failures[name] for name in hosts if name in failures}

@@ -336,6 +336,9 @@ class _Compilation:
         filtered = {name: [item for item in own if self._has_gateway(item)] for name, own in self.interfaces.items()}
         for host, resources in list(self.resources.items()):
             bridges = [id.partition("/")[2] for id in resources if id.startswith("bridge/")]
+            # Docker has the kernel show its filter what passes a bridge, too, and drops what it does not know.
+            for accept in docker_user.accepts(topology.name, self.live.get(host)) if bridges else ():
+                self._add(host, accept)
             networks = [self._at(host, name) for name in bridges if self._is_gateway(name)]
             if not networks:
                 continue
@@ -346,8 +349,6 @@ class _Compilation:
             self._add(host, firewall.firewall(topology.name, networks, found.published, self.names_ports.get(host, 0)))
             if host in self.live:
                 self.notes += [f"host {host!r}: {sentence}" for sentence in self.live[host].facts.interferes]
-            for accept in docker_user.accepts(topology.name, self.live.get(host)):
-                self._add(host, accept)
             for sysctl in forwarding.sysctls(topology.name, networks, self.live.get(host)):
                 self._add(host, sysctl)
             if found.published:

@@ -10,7 +10,7 @@ from typing import Any
 
 from netcompose.compiler import names
 from netcompose.resources import Container, EngineFacts, Exec, File, Observation, Process, Resource, Start
-from netcompose.resources.container_engine import GATED, container_id, start_id
+from netcompose.resources.container_engine import GATED, container_id, fixed, start_id
 from netcompose.resources.names import GATE_SERVICE, GATEKEEPER, netns_name
 from netcompose.topology.model import Container as Spec
 from netcompose.topology.model import Topology
@@ -213,6 +213,7 @@ def _container(
         cpus=cpus,
         labels=_mapping(keys.get("labels")),
         restart=container.restart,
+        fixed=fixed(memory, cpus, container.restart) if engine is not None and engine.runtime == "podman" else {},
         stop_signal="" if container.stop_signal == "SIGTERM" else container.stop_signal,
         stop_grace_period=container.stop_grace_period,
         healthcheck=_healthcheck(_check(container)),

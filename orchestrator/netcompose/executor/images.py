@@ -106,7 +106,8 @@ def _refuse_unreachable(executor: Executor, host: str, ref: str, known: str) -> 
         has = f"has {ref}, but its policy is to pull it, and it" if known else f"has no image {ref}, and it"
         raise NetcomposeError(
             f"the engine {has} cannot be pulled: {why}",
-            hint=f"is its registry reachable from there (docker pull {ref})? A file does without one: "
+            hint=f"does `docker pull {ref}` work there, as root (after `docker login`, if its registry wants that)? "
+            "A file does without: "
             f"docker save {ref} -o image.tar where it is, then image: ./image.tar",
         )
 

@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import typing
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Mapping
+from typing import Any, Callable, ClassVar, Mapping
 
 #: How an attribute changes on a live object: without touching the rest of it, or only with a new object.
 #: An observed attribute (an interface index) is read, kept for a rollback, and never compared.
@@ -125,11 +125,6 @@ def attributes(cls: type) -> tuple[tuple[str, Attribute], ...]:
     return tuple((f.name, f.metadata["netcompose"]) for f in dataclasses.fields(cls) if "netcompose" in f.metadata)
 
 
-@functools.lru_cache(maxsize=None)
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
 def to_data(value: Any) -> Any:
     """A resource, or a part of one, as plain data for JSON: dicts, lists and scalars."""
     if isinstance(value, (str, int, float, bool)) or value is None:
@@ -146,41 +141,85 @@ def from_data(cls: Any, data: Any) -> Any:
 
     Raises ``ValueError`` on data that does not fit (a plan file that was edited, a foreign message).
     """
+    return _reader(cls)(data)
+
+
+#: Makes the value of an annotated type from plain data.
+Reader = Callable[[Any], Any]
+
+
+@functools.lru_cache(maxsize=None)
+def _reader(cls: Any) -> Reader:
+    """Looked up once for each type: a host is observed as hundreds of resources of a dozen kinds."""
     origin = typing.get_origin(cls)
     if cls is Any:
-        return data
+        return lambda data: data
     if origin is typing.Union:
-        if data is None:
-            return None
-        (inner,) = (arg for arg in typing.get_args(cls) if arg is not type(None))
-        return from_data(inner, data)
+        (inner,) = (_reader(arg) for arg in typing.get_args(cls) if arg is not type(None))
+        return lambda data: None if data is None else inner(data)
     if origin is tuple:
-        args = typing.get_args(cls)
-        if not isinstance(data, list):
-            raise ValueError("a list was expected, not {!r}".format(data))
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(from_data(args[0], item) for item in data)
-        return tuple(from_data(arg, item) for arg, item in zip(args, data))
+        return _tuple_reader(*typing.get_args(cls))
     if origin is not None and issubclass(origin, typing.Mapping):
-        if not isinstance(data, dict):
-            raise ValueError("a mapping was expected, not {!r}".format(data))
-        return {key: from_data(typing.get_args(cls)[1], item) for key, item in data.items()}
+        return _mapping_reader(_reader(typing.get_args(cls)[1]))
     if dataclasses.is_dataclass(cls):
-        if not isinstance(data, dict):
-            raise ValueError("a mapping was expected, not {!r}".format(data))
-        hints = _hints(typing.cast(type, cls))
-        known = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(data) - known)
-        if unknown:
-            raise ValueError("unknown attribute {!r}".format(unknown[0]))
-        try:
-            return typing.cast(Any, cls)(**{key: from_data(hints[key], item) for key, item in data.items()})
-        except TypeError as error:
-            raise ValueError(str(error)) from error
+        return _dataclass_reader(cls)
     if cls is bool or cls is int or cls is str:
+        return _scalar_reader(cls)
+    if cls is float:
+        return _read_float
+    raise ValueError("no way to read {!r}".format(cls))
+
+
+def _scalar_reader(cls: type) -> Reader:
+    def read(data: Any) -> Any:
         if type(data) is not cls:
             raise ValueError("{} was expected, not {!r}".format(cls.__name__, data))
         return data
-    if cls is float and type(data) in (int, float):
-        return float(data)
-    raise ValueError("no way to read {!r}".format(cls))
+
+    return read
+
+
+def _read_float(data: Any) -> float:
+    if type(data) not in (int, float):
+        raise ValueError("float was expected, not {!r}".format(data))
+    return float(data)
+
+
+def _tuple_reader(*args: Any) -> Reader:
+    every = _reader(args[0]) if len(args) == 2 and args[1] is Ellipsis else None
+    one_by_one = [] if every is not None else [_reader(arg) for arg in args]
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, list):
+            raise ValueError("a list was expected, not {!r}".format(data))
+        if every is not None:
+            return tuple([every(item) for item in data])
+        return tuple([reader(item) for reader, item in zip(one_by_one, data)])
+
+    return read
+
+
+def _mapping_reader(value: Reader) -> Reader:
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError("a mapping was expected, not {!r}".format(data))
+        return {key: value(item) for key, item in data.items()}
+
+    return read
+
+
+def _dataclass_reader(cls: Any) -> Reader:
+    hints = typing.get_type_hints(cls)
+    readers = {f.name: _reader(hints[f.name]) for f in dataclasses.fields(cls)}
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError("a mapping was expected, not {!r}".format(data))
+        try:
+            return cls(**{key: readers[key](item) for key, item in data.items()})
+        except KeyError:
+            raise ValueError("unknown attribute {!r}".format(min(set(data) - set(readers)))) from None
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    return read

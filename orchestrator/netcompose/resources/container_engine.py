@@ -19,6 +19,8 @@ WIRED = ""
 STARTED, NOT_STARTED, SET_ASIDE = "started", "not started", "set aside"
 #: It runs in the namespace that the container which it joins had before that one's last start.
 LEFT_BEHIND = "left behind"
+#: Behind the id in ``Namespace.of``: the container has been started since, and has another one.
+BEFORE = " before its last start"
 
 _FIXED = "the engine gives it when a container is created"
 
@@ -31,6 +33,11 @@ def container_id(container: str) -> str:
 def start_id(container: str) -> str:
     """``start/web1``."""
     return "start/" + container
+
+
+def fixed(memory: int, cpus: float, restart: str) -> dict[str, str]:
+    """``Container.fixed`` for an engine that changes nothing of a container that is there."""
+    return {"cpus": "{:g}".format(cpus), "memory": str(memory), "restart": restart}
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,8 @@ class Container(Resource):
     the names of those that are set. ``ulimits`` are ``SOFT:HARD``; ``healthcheck`` has the engine's own keys as JSON,
     durations in nanoseconds.
 
-    ``ready`` are the ids of what has to be there before its program runs, when it was made.
+    ``ready`` are the ids of what has to be there before its program runs, when it was made. ``fixed`` has what other
+    engines change of a live container, where the engine cannot.
 
     What an engine can change of a live container is read from it; everything else cannot change, and is read from the
     label that it was created with.
@@ -88,6 +96,9 @@ class Container(Resource):
     cpus: float = attribute(changes=IN_PLACE, default=0.0)
     labels: Mapping[str, str] = attribute(changes=REPLACE, disturbs="outage", default_factory=dict, why=_FIXED)
     restart: str = attribute(changes=IN_PLACE, default="no")
+    fixed: Mapping[str, str] = attribute(
+        changes=REPLACE, disturbs="outage", default_factory=dict, why="Podman's API has no request that changes it"
+    )
     stop_signal: str = attribute(changes=REPLACE, disturbs="outage", default="", why=_FIXED)
     stop_grace_period: float = attribute(changes=REPLACE, disturbs="outage", default=10.0, why=_FIXED)
     healthcheck: Mapping[str, str] = attribute(changes=REPLACE, disturbs="outage", default_factory=dict, why=_FIXED)

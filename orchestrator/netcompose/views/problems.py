@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from netcompose.errors import NetcomposeError, PlanRefused, TopologyError
+from netcompose.errors import HostsFailed, NetcomposeError, PlanRefused, TopologyError
 from netcompose.views.terminal import Paint, count, printable, width_of
 
 if TYPE_CHECKING:
@@ -51,10 +51,15 @@ def plan_problems_text(problems: Iterable[PlanProblem], *, colour: bool = False)
     return "".join(line + "\n" for line in lines)
 
 
-def error_text(error: NetcomposeError, *, colour: bool = False) -> str:
+def error_text(error: NetcomposeError, *, colour: bool = False, verbose: bool = False) -> str:
     """Any error of :mod:`netcompose.errors` for standard error: findings first if it carries them, the sentence
-    behind ``error:`` and its hint last, where the eye is."""
+    behind ``error:`` and its hint last, where the eye is. What many hosts have in common is said once, unless
+    ``verbose``."""
     paint = Paint(colour)
+    if isinstance(error, HostsFailed) and error.failures and not verbose:
+        from netcompose.views.failures import condense
+
+        error = condense(error)
     if isinstance(error, TopologyError):
         return problems_text(error.problems, colour=colour)
     text = plan_problems_text(error.problems, colour=colour) + "\n" if isinstance(error, PlanRefused) else ""

@@ -11,9 +11,9 @@ from __future__ import annotations
 import shlex
 import socket
 import struct
-import subprocess
 from typing import Callable, Iterator, Mapping, Optional, Sequence, Tuple
 
+from netcompose.agent import programs
 from netcompose.agent.kernel.netlink import NLMSG_ERROR, attr_text, attributes
 from netcompose.errors import KernelRefused
 
@@ -62,7 +62,7 @@ def replace(program: str, chain: str, ours: Callable[[Rule], bool], new: Sequenc
     if lines:
         text = "*filter\n{}\nCOMMIT\n".format("\n".join(lines))
         done = _run([program + "-restore", "--noflush", "--wait"], text)
-        if done.returncode != 0:
+        if done.status != 0:
             words = " ".join(line.strip() for line in done.stderr.strip().splitlines()[:2])
             raise KernelRefused("{}-restore refused the rules in {}: {}".format(program, chain, words))
 
@@ -89,13 +89,13 @@ def _lines(text: str) -> Iterator[list[str]]:
             yield shlex.split(line)
 
 
-def _run(argv: list[str], text: str) -> subprocess.CompletedProcess[str]:
+def _run(argv: list[str], text: str) -> programs.Finished:
     try:
-        return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=_TIMEOUT)
+        return programs.run(argv, text, _TIMEOUT)
     except FileNotFoundError:
         # Docker's rules without Docker's tools: nobody can have made them but in another mount namespace.
-        return subprocess.CompletedProcess(argv, 127, "", "there is no program {}".format(argv[0]))
-    except subprocess.TimeoutExpired:
+        return programs.Finished(127, "", "there is no program {}".format(argv[0]))
+    except TimeoutError:
         raise KernelRefused("{} did not answer within {:g} s".format(argv[0], _TIMEOUT)) from None
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import socket
 import struct
-import subprocess
 from typing import Any, Mapping, Optional
 
+from netcompose.agent import programs
 from netcompose.agent.kernel.netlink import NLMSG_ERROR, attr_text
 from netcompose.errors import HostLacks, KernelRefused
 
@@ -46,7 +46,7 @@ def read(name: str) -> Optional[Table]:
     if not exists(name):
         return None
     done = _nft(["-j", "list", "table", "inet", name], "")
-    if done.returncode != 0:
+    if done.status != 0:
         # It may have gone in between.
         return None
     return parts(json.loads(done.stdout)["nftables"])
@@ -65,7 +65,7 @@ def delete(name: str) -> None:
 
 def _run(text: str, name: str) -> None:
     done = _nft(["-f", "-"], text)
-    if done.returncode != 0:
+    if done.status != 0:
         words = done.stderr.strip().splitlines()
         raise KernelRefused(
             "nft refused the table {}: {}".format(name, " ".join(line.strip() for line in words[:2])),
@@ -73,12 +73,12 @@ def _run(text: str, name: str) -> None:
         )
 
 
-def _nft(arguments: list[str], text: str) -> subprocess.CompletedProcess[str]:
+def _nft(arguments: list[str], text: str) -> programs.Finished:
     try:
-        return subprocess.run(["nft", *arguments], input=text, capture_output=True, text=True, timeout=_TIMEOUT)
+        return programs.run(["nft", *arguments], text, _TIMEOUT)
     except FileNotFoundError:
         raise HostLacks("there is no program nft on this host", hint="it is in the package nftables") from None
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         raise KernelRefused("nft did not answer within {:g} s".format(_TIMEOUT)) from None
 
 

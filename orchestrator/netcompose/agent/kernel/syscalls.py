@@ -17,7 +17,7 @@ import functools
 import os
 
 if False:  # for the type checker; to the helper interpreter it would be a fifth of its start
-    from typing import Any
+    from typing import Any, Callable
 
 # Namespace kinds, for unshare() and setns().
 CLONE_NEWNS = 0x00020000
@@ -97,8 +97,23 @@ def setns(fd: int, flags: int = 0) -> None:
     `fd` is an open ``/proc/PID/ns/*`` or ``/run/netns/*`` file, with `flags` 0 or the one kind that is
     expected; or (Linux 5.8) a pidfd, with `flags` naming the kinds to join.
     """
-    if _library().setns(fd, flags) != 0:
+    # The thread is where it was after a failure: asked once more, the library says why.
+    if _join()(fd, flags) != 0 and _library().setns(fd, flags) != 0:
         raise _fail()
+
+
+@functools.lru_cache(maxsize=1)
+def _join() -> Callable[[int, int], int]:
+    """setns(2), which every reading of namespaces needs, by the C part of ctypes: the rest takes a millisecond to
+    import, and a host pays for that with every contact."""
+    try:
+        import _ctypes
+
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "setns")  # type: ignore[arg-type]
+        call = _ctypes.call_cdeclfunction
+    except (ImportError, AttributeError, OSError):
+        return lambda fd, flags: -1
+    return lambda fd, flags: int(call(address, (fd, flags)))
 
 
 def mount(

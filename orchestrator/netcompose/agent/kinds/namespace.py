@@ -12,7 +12,7 @@ from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
 from netcompose.resources import Namespace, Resource
-from netcompose.resources.container_engine import STARTED
+from netcompose.resources.container_engine import BEFORE, STARTED
 from netcompose.resources.names import mark, netns_name
 
 
@@ -118,7 +118,7 @@ def _of(snapshot: Snapshot, container: str, netns: str) -> str:
     other = live.netns != 0 and live.netns != snapshot.namespaces.inode(netns)
     # One that has to be started will have another.
     if other or live.resource.state != STARTED:
-        return live.resource.id + " before its last start"
+        return live.resource.id + BEFORE
     return live.resource.id
 
 

@@ -19,6 +19,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar
 from urllib.parse import quote
@@ -189,6 +190,9 @@ class EngineApi:
 
     def _connect(self) -> APIClient:
         library.need()
+        # Engines are reached by their sockets alone. Where there is a paramiko, the SDK imports it for its own way over
+        # SSH, which takes as long as all the rest; a module that is None is one that is not there.
+        sys.modules.setdefault("docker.transport.sshconn", None)  # type: ignore[arg-type]
         try:
             from docker.api.client import APIClient
             from docker.constants import MINIMUM_DOCKER_API_VERSION

@@ -16,6 +16,7 @@ from netcompose.resources.container_engine import (
     SET_ASIDE,
     STARTED,
     WIRED,
+    fixed,
 )
 from netcompose.resources.names import netns_name
 
@@ -164,12 +165,14 @@ def live(inspected: Mapping[str, Any]) -> Optional[Container]:
     if policy.get("MaximumRetryCount"):
         restart += ":{}".format(policy["MaximumRetryCount"])
     data = to_data(made)
+    memory, cpus = int(host.get("Memory") or 0), (host.get("NanoCpus") or 0) / _NANO
     data.update(
         name=inspected["Name"].lstrip("/"),
         image_id=inspected["Image"],
-        memory=int(host.get("Memory") or 0),
-        cpus=(host.get("NanoCpus") or 0) / _NANO,
+        memory=memory,
+        cpus=cpus,
         restart=restart,
+        fixed=fixed(memory, cpus, restart) if made.fixed else {},
         state=_state(inspected, made),
         engine_id=inspected["Id"],
     )

@@ -14,7 +14,7 @@ from netcompose.resources.container_engine import NOT_STARTED
 from netcompose.resources.names import GATE_SERVICE, netns_name
 
 #: A time at the start of a line: RFC 3339, in UTC.
-_STAMP = re.compile(rb"(?m)^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z ")
+_STAMP = rb"(?m)^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z "
 
 if TYPE_CHECKING:
     from netcompose.agent.runtimes.engine import Engine, Live
@@ -107,7 +107,7 @@ def log_pieces(
 
 def _stamped(text: bytes) -> bytes:
     """Lines of an engine, whose times have nanoseconds or less, with times as output.py has them."""
-    return _STAMP.sub(lambda found: found[1] + b"." + (found[2] or b"")[1:7].ljust(6, b"0") + b"Z ", text)
+    return re.sub(_STAMP, lambda found: found[1] + b"." + (found[2] or b"")[1:7].ljust(6, b"0") + b"Z ", text)
 
 
 def tidy(topology: str) -> None:

@@ -11,6 +11,7 @@ import queue
 import threading
 from typing import Callable, Iterator, Mapping, Optional, Sequence, TypeVar
 
+from netcompose.agent import library
 from netcompose.agent.runtimes import engine as engines
 from netcompose.agent.runtimes.engine import Engine, Progress
 from netcompose.errors import HostLacks, ImageUnusable, NetcomposeError
@@ -58,6 +59,8 @@ class Arrival:
     """An archive that arrives in pieces, while a thread hands them to the engine."""
 
     def __init__(self) -> None:
+        # The controller can be asked for the SDK now; the thread could not while the controller waits for an answer.
+        library.need()
         self._pieces: queue.Queue[Optional[bytes]] = queue.Queue(_WAITING)
         self._said = ""
         self._error: Optional[BaseException] = None

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from netcompose.errors import HostUnreachable
+from netcompose.transports.ssh import alike
 from netcompose.transports.ssh.target import SshTarget
 
 #: Options by lower-case name; several values for those that may be given several times.
@@ -111,7 +112,7 @@ def _hop(alias: str, options: Sequence[tuple[str, str]]) -> Hop:
     if alias.startswith("-") or not alias.strip():
         raise ValueError(f"{alias!r} is no address")
     given = [(name, value) for name, value in options if value]
-    found = _ask(alias, given) if shutil.which("ssh") else _read(alias, given)
+    found = alike.ask(alias, given, lambda: _ask(alias, given)) if shutil.which("ssh") else _read(alias, given)
     return hop_of(alias, found)
 
 

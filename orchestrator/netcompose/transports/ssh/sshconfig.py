@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 SYSTEM = "/etc/ssh/ssh_config"
 #: OpenSSH follows that many Includes into each other.
-_DEEPEST = 16
+DEEPEST = 16
 _ADDING = ("identityfile", "certificatefile")
 
 
@@ -52,22 +52,22 @@ class _Reader:
         except OSError:
             return
         for number, line in enumerate(lines, 1):
-            name, value = _split(line, f"{path}:{number}")
+            name, value = split_line(line, f"{path}:{number}")
             if name == "host":
-                self.active = applies and _any(self.alias, _words(value))
+                self.active = applies and _any(self.alias, words_of(value))
             elif name == "match":
-                self.active = applies and self._match(_words(value))
+                self.active = applies and self._match(words_of(value))
             elif name == "include":
                 self._include(path, value, depth)
             elif name and self.active:
                 self.take(name, value)
 
     def _include(self, path: str, value: str, depth: int) -> None:
-        if depth >= _DEEPEST:
+        if depth >= DEEPEST:
             raise ValueError(f"{path}: Include goes too deep")
         base = os.path.join(self.home, ".ssh") if not path.startswith("/etc/ssh") else "/etc/ssh"
         active = self.active
-        for word in _words(value):
+        for word in words_of(value):
             pattern = self.home + word[1:] if word.startswith("~/") else os.path.join(base, word)
             for file in sorted(glob.glob(pattern)):
                 # Blocks of a file that is included from a block that does not apply do not apply either.
@@ -107,7 +107,9 @@ class _Reader:
         return bool(words)
 
 
-def _split(line: str, place: str) -> tuple[str, str]:
+def split_line(line: str, place: str) -> tuple[str, str]:
+    """The name of a line's option in lower case, and its value; two empty ones for a line without. ``ValueError`` if it
+    is none of ssh_config(5); ``place`` is for that."""
     line = line.strip()
     if not line or line.startswith("#"):
         return "", ""
@@ -120,7 +122,8 @@ def _split(line: str, place: str) -> tuple[str, str]:
     return match[1].lower(), value
 
 
-def _words(value: str) -> list[str]:
+def words_of(value: str) -> list[str]:
+    """The words of a value, quoted ones without their quotes."""
     return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', value)]
 
 
