@@ -42,6 +42,17 @@ def test_the_agent_is_sent_once_and_a_warm_contact_takes_two_round_trips(site):
     assert site["server1"].run("sh", "-c", f"stat -c '%a %U' {CACHE}/*.code") == "600 root\n"
 
 
+CIPHERS = """
+with __import__("contextlib").closing(ssh.connect(target)) as connection:
+    transport = connection._stream._channel.get_transport()
+    print(transport.local_cipher, transport.remote_cipher)
+"""
+
+
+def test_the_cipher_is_one_that_authenticates_by_itself(site):
+    assert contact(site, CIPHERS).stdout == "aes128-gcm@openssh.com aes128-gcm@openssh.com\n"
+
+
 def test_a_bundle_that_is_not_what_its_name_says_never_runs(site):
     contact(site, COUNT)
     (name,) = listed(site["server1"])

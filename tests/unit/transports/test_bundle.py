@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,25 @@ def test_the_same_source_has_the_same_name_wherever_it_lies(tmp_path):
         file.write("\n")
     env = {**os.environ, "PYTHONPATH": str(copy)}
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout not in names
+
+
+def test_hosts_that_ask_at_once_share_one_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = []
+
+    def pack(sources: dict[str, str]) -> bundle.Bundle:
+        packed.append(len(sources))
+        time.sleep(0.05)
+        return bundle.Bundle("name", b"")
+
+    monkeypatch.setattr(bundle, "pack", pack)
+    bundle._installed.cache_clear()
+    try:
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            found = list(pool.map(lambda _: bundle.installed(), range(8)))
+    finally:
+        bundle._installed.cache_clear()
+    assert len(packed) == 1 and packed[0] > 100
+    assert all(item is found[0] for item in found)
 
 
 def test_the_order_of_files_does_not_matter():

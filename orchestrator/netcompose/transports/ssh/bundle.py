@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import os
+import threading
 import zlib
 from dataclasses import dataclass
 
@@ -39,19 +40,33 @@ def pack(sources: dict[str, str]) -> Bundle:
     return Bundle(hashlib.sha256(data).hexdigest(), data)
 
 
-@functools.cache
+#: What all hosts need at the same moment is packed once, while the others wait.
+_packing = threading.Lock()
+
+
 def installed() -> Bundle:
     """The bundle of the package that runs here."""
+    with _packing:
+        return _installed()
+
+
+@functools.cache
+def _installed() -> Bundle:
     import netcompose
 
     root = os.path.dirname(os.path.abspath(netcompose.__file__))
     return pack({f"netcompose/{path}": text for path, text in _sources(root).items()})
 
 
-@functools.cache
 def library() -> Bundle | None:
     """The bundle of Docker's SDK and what it imports, for the hosts that speak to an engine; None if it is not
     installed here."""
+    with _packing:
+        return _library()
+
+
+@functools.cache
+def _library() -> Bundle | None:
     from netcompose.agent import library as docker_sdk
 
     try:
@@ -61,15 +76,13 @@ def library() -> Bundle | None:
 
 
 def _sources(root: str) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for part in _SHIPPED:
         path = os.path.join(root, part)
         if os.path.isdir(path):
             for folder, _, names in os.walk(path):
-                for name in names:
-                    if name.endswith(".py"):
-                        file = os.path.join(folder, name)
-                        found[os.path.relpath(file, root).replace(os.sep, "/")] = _text(file)
+                inside = os.path.relpath(folder, root).replace(os.sep, "/")
+                found.update((f"{inside}/{name}", _text(f"{folder}/{name}")) for name in names if name.endswith(".py"))
         else:
             found[part] = _text(path)
     return found

@@ -66,6 +66,8 @@ def _prefer(transport: paramiko.Transport, types: list[str]) -> None:
     wanted = [algorithm for kind in types for algorithm in _ALGORITHMS.get(kind, (kind,))]
     first = [algorithm for algorithm in wanted if algorithm in options.key_types]
     options.key_types = [*first, *(algorithm for algorithm in options.key_types if algorithm not in first)]
+    # Ciphers that authenticate what they encrypt first: paramiko compares the codes of the others in Python.
+    options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm" not in cipher)
 
 
 def _judge(host: str, hop: Hop, known: list[Entry], name: str, key: bytes, *, accept_new: bool) -> None:
