@@ -18,13 +18,13 @@ test: $(VENV)/ready           ## lint, types, and everything
 		sshd:openssh-server ssh:openssh-client sudo:sudo \
 		setpriv:util-linux ps:procps getent:libc-bin dot:graphviz dig:bind9-dnsutils unbound:unbound \
 		iptables:iptables dockerd:docker.io docker-compose:docker-compose qemu-system-x86_64:qemu-system-x86 \
-		busybox:busybox-static docker-registry:docker-registry podman:podman
+		busybox:busybox-static docker-registry:docker-registry podman:podman qemu-aarch64:qemu-user
 	@PYTHONPATH=tests/vm $(PY) -m virtual.booted & made=$$!; set -x; \
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy; \
 	status=$$?; set +x; wait $$made; exit $$status
 	@# Once, and not by every process that a test starts, where the environment lets Python write no bytecode.
 	$(PY) -m compileall -q orchestrator
-	$(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal tests
+	env -u PYTHONDONTWRITEBYTECODE $(RUN) $(PY) -m pytest -q -n $(JOBS) --dist worksteal tests
 
 test-vm: $(VENV)/ready        ## the tests in virtual machines with a distribution's kernel alone
 	@tools/need ip:iproute2 tcpdump:tcpdump qemu-system-x86_64:qemu-system-x86 ssh:openssh-client setpriv:util-linux
