@@ -13,7 +13,7 @@ from benchmarks.measure import ROOT, Failed, netcompose, ratio, time_here
 from benchmarks.report import Report
 
 RUNS = 20
-PURE_RUNS = 5
+PURE_RUNS = 9
 
 
 def measure_start(env: dict[str, str], report: Report) -> None:

@@ -54,11 +54,10 @@ def make_plan(
 class _Draft:
     """One change while it is being worked out."""
 
-    __slots__ = ("actions", "address", "after", "before", "code", "found", "id", "kind", "reason")
+    __slots__ = ("actions", "after", "before", "code", "found", "id", "kind", "reason")
 
     def __init__(self, id: str, before: Optional[Resource], after: Optional[Resource]) -> None:
         self.id = id
-        self.address = ""
         self.before = before
         self.after = after
         self.kind = (after or before or Resource("")).kind
@@ -115,6 +114,7 @@ class _HostPlan:
 
     def __init__(self, host: str, desired: Resources, observed: Observation, moved: Mapping[str, str]) -> None:
         self._host = host
+        self._prefix = host + "/"
         self._desired = desired
         self._foreign = observed.foreign
         self._session = observed.facts.session
@@ -169,8 +169,6 @@ class _HostPlan:
         stage = stages(self._drafts, waits)
         going = {id for id, draft in self._drafts.items() if "delete" in draft.actions}
         disturbances = Disturbances(self._live, going)
-        for id, draft in self._drafts.items():
-            draft.address = "{}/{}".format(self._host, id)
         return [
             self._change(draft, stage.get(id, 0), waits.get(id, ()), disturbances) for id, draft in self._drafts.items()
         ]
@@ -179,7 +177,7 @@ class _HostPlan:
         replaced = draft.actions == REPLACE
         forcing = [item.difference.path for item in draft.found if item.declared.changes == BY_REPLACEMENT]
         return Change(
-            address=draft.address,
+            address=self._prefix + draft.id,
             host=self._host,
             id=draft.id,
             kind=draft.kind,
@@ -190,7 +188,7 @@ class _HostPlan:
             after=draft.after,
             differences=tuple(item.difference for item in draft.found),
             replace_paths=tuple(forcing) if replaced else (),
-            requires=tuple(sorted([self._drafts[id].address for id in waits])) if waits else (),
+            requires=tuple([self._prefix + id for id in sorted(waits)]) if waits else (),
             disturbs=disturbances.of(draft.id, draft.actions, draft.before, draft.found) + self._on_path(draft),
             fingerprint=fingerprint(draft.before),
             stage=stage,
