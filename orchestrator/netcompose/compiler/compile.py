@@ -31,7 +31,7 @@ from netcompose.compiler.numbers import parse_prefix
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
 from netcompose.compiler.shapes import Address, Asker, Interface, Place, PooledNetwork
-from netcompose.compiler.shown import container_view, network_view
+from netcompose.compiler.shown import ContainerView, Views, container_view, network_view
 from netcompose.resources import File, HostFacts, Observation, Resource
 from netcompose.topology.model import Attachment, Container, Link, Topology
 from netcompose.topology.source import Problem
@@ -94,16 +94,16 @@ class _Compilation:
             resources=self.resources,
             problems=tuple(sorted(self.problems, key=_in_file_order)),
             moved=self.moved,
-            containers={
-                container.name: container_view(topology.name, container, owner, self.interfaces.get(owner, ()))
-                for container in topology.containers.values()
-                for owner in (self.owners[container.name],)
-            },
-            networks={name: network_view(pooled, self.given[name]) for name, pooled in self.pooled.items()},
+            containers=Views(topology.containers, self._container_view),
+            networks=Views(self.pooled, lambda name: network_view(self.pooled[name], self.given[name])),
             contested=self.contested,
             needs=self.needs,
             notes=tuple(self.notes),
         )
+
+    def _container_view(self, name: str) -> ContainerView:
+        owner = self.owners[name]
+        return container_view(self.topology.name, self.topology.containers[name], owner, self.interfaces.get(owner, ()))
 
     def _host_routes(self) -> list[Prefix]:
         routes = {prefix for observation in self.live.values() for prefix, _ in observation.facts.routes}

@@ -70,6 +70,8 @@ class Resolution:
         self._index(interfaces)
         self._blocks = self._build_blocks()
         self._whole: dict[str, str] = {}
+        #: Whose text others need again: those whose network stack is joined.
+        self._joined = {owner for name, owner in owners.items() if owner != name}
         self._texts: dict[tuple[str, bool], str] = {}
         self._kept: dict[str, str] = {}
         self.problems: list[Problem] = []
@@ -116,7 +118,8 @@ class Resolution:
         return "" if self._topology.containers[name].dns else self._resolvers.get(self._owners[name], "")
 
     def _hosts(self, name: str, served: bool) -> str:
-        text = self._texts.get((name, served))
+        joined = name in self._joined
+        text = self._texts.get((name, served)) if joined else None
         if text is None:
             container = self._topology.containers[name]
             owner = self._owners[name]
@@ -124,7 +127,9 @@ class Resolution:
                 text = self._base(container, served)
             else:
                 text = self._hosts(owner, served) + self._own_lines(owner, _own_names(container))
-            text = self._texts[name, served] = text + self._additions(container, owner)
+            text += self._additions(container, owner)
+            if joined:
+                self._texts[name, served] = text
         return text
 
     def _base(self, container: Container, served: bool) -> str:

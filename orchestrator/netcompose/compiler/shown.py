@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from netcompose.compiler.numbers import show
 from netcompose.compiler.parents import is_shim
 from netcompose.compiler.shapes import Address, Interface, PooledNetwork
 from netcompose.resources.names import netns_name
 from netcompose.topology.model import Container, Port
+
+View = TypeVar("View")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,32 @@ class NetworkView:
     internal: bool
     mtu: int
     members: Mapping[str, tuple[str, ...]]
+
+
+class Views(Mapping[str, View]):
+    """Views by name, each made when it is first asked for: a plan asks for none."""
+
+    def __init__(self, names: Collection[str], make: Callable[[str], View]) -> None:
+        self._names = names
+        self._make = make
+        self._made: dict[str, View] = {}
+
+    def __getitem__(self, name: str) -> View:
+        view = self._made.get(name)
+        if view is None:
+            if name not in self._names:
+                raise KeyError(name)
+            view = self._made[name] = self._make(name)
+        return view
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def container_view(topology: str, container: Container, owner: str, interfaces: Sequence[Interface]) -> ContainerView:
