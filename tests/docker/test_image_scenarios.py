@@ -55,3 +55,27 @@ def test_s8_a_link_is_a_name_inside_one_image_container_and_follows(example: Cal
     links.edit("10.8.0.10", "10.8.0.77")
     links.up()
     assert inside("app", "database") == "10.8.0.77", "in the program's own file, without a restart"
+
+
+def test_s17_the_programs_files_say_what_was_asked_for_and_resolve(
+    example: Callable[[str], Example], image_engine: Engine
+) -> None:
+    files = example("resolver-files")
+
+    def inside(container: str, *argv: str) -> str:
+        return str(image_engine.docker("exec", f"{files.name}-{container}", *argv).stdout)
+
+    mark = "# netcompose:resolver-files:file/custom/resolv.conf\n"
+    wanted = mark + "nameserver 10.17.0.53\nsearch example.test\noptions timeout:1 attempts:1\n"
+    assert inside("custom", "cat", "/etc/resolv.conf") == wanted
+    assert inside("custom", "hostname") == "workstation\n"
+    assert inside("custom", "getent", "hosts", "printer").split()[0] == "10.17.0.99"
+    assert inside("custom", "getent", "hosts", "outside").split()[0] == "10.17.0.1", "host-gateway"
+    assert inside("plain", "getent", "hosts", "workstation").split()[0] == "10.17.0.10"
+    assert "printer" not in inside("plain", "cat", "/etc/hosts")
+    running = ["inspect", "--format", "{{.State.Pid}} {{.RestartCount}}", f"{files.name}-custom"]
+    before = image_engine.docker(*running).stdout
+    files.edit("[example.test]", "[example.net]")
+    files.up()
+    assert inside("custom", "cat", "/etc/resolv.conf") == wanted.replace("example.test", "example.net")
+    assert image_engine.docker(*running).stdout == before, "in the program's own file, without a restart"
