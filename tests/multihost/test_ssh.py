@@ -6,6 +6,7 @@ import base64
 import hashlib
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,8 @@ def test_compiled_code_that_is_cut_off_or_of_another_bundle_never_runs(site):
         """What runs at each start is kept behind its checksum, which also has the name of its bundle; then the rest."""
         content = base64.b64decode(host.run("sh", "-c", f"base64 {code}", check=False))
         name = Path(code).name.partition(".")[0].encode()
-        start = 72 + int(content[64:72] or b"0", 16)
-        checksum = hashlib.blake2b(name + content[64:start], digest_size=32).hexdigest()
-        return len(content) == length and content[:64].decode() == checksum
+        start = 16 + int(content[8:16] or b"0", 16)
+        return len(content) == length and content[:8] == b"%08x" % zlib.crc32(name + content[8:start])
 
     length = int(host.run("stat", "-c", "%s", code))
     assert length > 100000
@@ -83,7 +83,7 @@ def test_compiled_code_that_is_cut_off_or_of_another_bundle_never_runs(site):
     assert whole()
     for harm in (
         "truncate -s -100 {0}",
-        "truncate -s 70 {0}",
+        "truncate -s 14 {0}",
         "truncate -s 0 {0}",
         "tr a b < {0} > {0}.x; mv {0}.x {0}",
         "rm {0}",

@@ -245,7 +245,8 @@ def test_the_second_bundle_has_the_sdk_and_what_it_imports_as_python_alone():
 ALONE = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[5]]
-import stage
+import front, stage
+vars(stage).update(vars(front))
 from netcompose.agent import cache
 stage.CACHE = sys.argv[2]
 with open(sys.argv[3], "rb") as file: data = file.read()

@@ -169,11 +169,6 @@ def test_dataclasses_are_the_same(both):
         frozen = cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
         if frozen:
             assert hash(pair[1]) == hash(other(**given)) and hash(pair[1]) == hash(pair[0])
-            for name in (real[0].name, "something_new"):
-                with pytest.raises(AttributeError):
-                    setattr(pair[1], name, 1)
-            with pytest.raises(AttributeError):
-                delattr(pair[1], real[0].name)
         else:
             assert other.__hash__ is None and cls.__hash__ is None
             setattr(pair[1], real[0].name, 1)

@@ -16,7 +16,7 @@ from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kinds import KINDS
 from netcompose.agent.lock import HostLock
 from netcompose.agent.protocol import SIDE_BY_SIDE, Peer
-from netcompose.agent.run import Progress, carry_out
+from netcompose.agent.run import carry_out
 from netcompose.agent.runtimes import engineshow, execution, gate
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot, take
@@ -26,6 +26,7 @@ from netcompose.planner.planner import make_plan
 from netcompose.resources import ContainerState, EngineNetwork, ExecTarget, Observation, Resource
 
 if TYPE_CHECKING:
+    from netcompose.agent.run import Progress
     from netcompose.agent.runtimes.imagestock import Arrival
 
 #: Bytes that have to be free in /run before a run on several hosts begins.

@@ -1,6 +1,6 @@
 """What an agent behind SSH leaves in root's cache on its host: its own bundle, what that is compiled to, and a second
 bundle if it needed one (library.py). Imported only when something is written or the second one is needed. ``stage`` is
-the stage's module (transports/ssh/stage.py), which reads all of it.
+the module of both transports/ssh/front.py and stage.py, which read all of it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def keep(stage: Any, names: tuple[str, str], data: bytes, made: Mapping[str, Any
         if problem:
             return problem
         _prune(stage, name, AGENT)
-    started = {"netcompose/agent/start.py", *made["order"]}
+    started = {stage.START, stage.STAGE, *made["order"]}
     rest = marshal.dumps({path: code for path, code in made["files"].items() if path not in started})
     _store_code(
         stage,
@@ -155,8 +155,8 @@ def _codes(stage: Any, name: str, data: bytes) -> dict[str, Any]:
 
     file = "{}.{}.code".format(name, MAGIC_NUMBER.hex())
     kept = stage.content(stage.opened(file))
-    body = kept[72:]
-    if body and kept[:64].decode("ascii", "replace") == stage.checksum(name.encode(), kept[64:]):
+    body = kept[stage.HEAD :]
+    if body and kept[:8].decode("latin-1") == stage.checksum(name.encode(), kept[8:]):
         found: dict[str, Any] = marshal.loads(body)["files"]  # noqa: S302
         return found
     texts: dict[str, str] = json.loads(data)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
+from _thread import allocate_lock
 from typing import Any, Callable, Iterator, Optional
 
 from netcompose.errors import HostLacks
@@ -38,7 +38,7 @@ _ADVICE = "install it beside netcompose: pip install 'docker>=7.1'"
 #: Asks the controller: for the bundle's name, if called with nothing, else for the bundle of that name, compressed.
 Source = Callable[[str], bytes]
 
-_lock = threading.Lock()
+_lock = allocate_lock()
 #: The process that may ask, and how. A fork of it has the same descriptors, and may not.
 _source: tuple[int, Optional[Source]] = (0, None)
 

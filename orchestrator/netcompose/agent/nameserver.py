@@ -47,7 +47,7 @@ def account() -> str:
 
 def _is_mapped(uid: int) -> bool:
     """Whether this user namespace has the id: one made without root has a single one (user_namespaces(7))."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:
+    with open("/proc/self/uid_map", "rb") as file:
         ranges = [[int(word) for word in line.split()] for line in file]
     return any(first <= uid < first + count for first, _, count in ranges)
 

@@ -4,9 +4,9 @@ A host pays for this with every contact, so nothing is done twice that can be ke
 kept compiled in one piece and run in the order in which it was imported the first time; the rest, compiled too, is read
 when it is needed. Modules of Python's own that take long to import are stood in for (standins.py).
 
-The file of compiled code: a checksum of the bundle's name and of what comes next, 8 digits of length, that many bytes
-of ``marshal`` (among them the checksum of the rest), and the rest: every other file. It is read by the very Python that
-wrote it, or one with the same byte code.
+The file of compiled code: a checksum of the bundle's name and of what comes next (8 digits), 8 digits of length, that
+many bytes of ``marshal`` (among them the checksum of the rest), and the rest: every other file. It is read by the very
+Python that wrote it, or one with the same byte code.
 """
 
 import os

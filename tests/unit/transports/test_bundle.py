@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from netcompose.transports.ssh import bootstrap, bundle, stage
+from netcompose.transports.ssh import bootstrap, bundle, front, stage
 
 ROOT = Path(__file__).parents[3] / "orchestrator"
 
@@ -67,16 +67,28 @@ def test_it_has_what_runs_on_hosts_and_nothing_else():
     assert zlib.decompress(made.packed) == made.data
     assert hashlib.sha256(made.data).hexdigest() == made.name
     sources = json.loads(made.data)
-    assert {path.split("/")[1] for path in sources} == {"__init__.py", "errors.py", "agent", "planner", "resources"}
+    assert {path.split("/")[1] for path in sources} == {
+        "__init__.py",
+        "errors.py",
+        "agent",
+        "planner",
+        "resources",
+        "transports",
+    }
+    assert [path for path in sources if "/transports/" in path] == [front.STAGE]
     for path, text in sources.items():
         assert (ROOT / path).read_text() == text
 
 
-def test_the_stage_reads_as_an_old_python_and_imports_no_package():
-    tree = ast.parse(Path(stage.__file__).read_text(), feature_version=(3, 4))
+@pytest.mark.parametrize("part", [front, stage])
+def test_what_comes_first_reads_as_an_old_python_and_imports_no_package(part):
+    tree = ast.parse(Path(part.__file__).read_text(), feature_version=(3, 4))
     assert not any(isinstance(node, ast.JoinedStr) for node in ast.walk(tree))
-    for node in ast.walk(tree):
+    # But for the type checker: compiled, that is nothing.
+    run = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "False")]
+    for node in (inner for outer in run for inner in ast.walk(outer)):
         if isinstance(node, ast.ImportFrom):
+            assert node.module is not None
             assert node.module.partition(".")[0] in sys.stdlib_module_names
 
 

@@ -1,18 +1,14 @@
-"""In the place of dataclasses: the same classes, as far as the agent has any, by code that is kept compiled."""
+"""In the place of dataclasses: the same classes, as far as the agent has any. What makes an instance is written for its
+class and kept compiled; all other methods are the same few functions. What is frozen is not kept from being set: that
+nobody sets it is seen wherever the real ones are, in every test and in every run beside the controller."""
 
 if False:  # for the type checker
     from typing import Any, Optional
 
 from netcompose.agent.standins.later import compiled, standin
 
-
-class FrozenInstanceError(AttributeError):
-    """An attribute of a frozen dataclass was to be set."""
-
-
 _MISSING: "Any" = type("_MISSING_TYPE", (), {})()
 _MADE: "Any" = type("_MADE_BY_DEFAULT", (), {"__repr__": lambda self: "<factory>"})()
-_set = object.__setattr__
 
 
 class Field:
@@ -57,7 +53,7 @@ def _fields_of(cls: "Any") -> "dict[str, Field]":
     return found
 
 
-def _init_text(fields: "dict[str, Field]", frozen: bool, then: bool) -> str:
+def _init_text(fields: "dict[str, Field]", then: bool) -> str:
     given, lines = [], []
     for name, field in fields.items():
         value = name
@@ -74,36 +70,52 @@ def _init_text(fields: "dict[str, Field]", frozen: bool, then: bool) -> str:
             given.append(name)
         else:
             continue
-        lines.append(" _set(self, {!r}, {})".format(name, value) if frozen else " self.{} = {}".format(name, value))
+        lines.append(" self.{} = {}".format(name, value))
     lines += [" self.__post_init__()"] if then else []
     return "def __init__(self, {}):\n{}\n".format(", ".join(given), "\n".join(lines or [" pass"]))
 
 
-def _text(cls: "Any", fields: "dict[str, Field]", frozen: bool, order: bool) -> str:
+def _values(names: "list[str]") -> "Any":
+    """A function that gives these attributes of something as a tuple."""
+    from _operator import attrgetter
+
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda self: tuple([getattr(self, name) for name in names])
+
+
+def _compared(cls: "Any", fields: "dict[str, Field]", order: bool) -> "dict[str, Any]":
+    from _operator import eq, ge, gt, le, lt
+
+    values = _values([field.name for field in fields.values() if field.compare])
+
+    def comparing(how: "Any") -> "Any":
+        def compare(self: "Any", other: "Any") -> "Any":
+            if other.__class__ is not self.__class__:
+                return NotImplemented
+            return how(values(self), values(other))
+
+        return compare
+
+    made = {} if "__eq__" in cls.__dict__ else {"__eq__": comparing(eq)}
+    if order:
+        made.update(__lt__=comparing(lt), __le__=comparing(le), __gt__=comparing(gt), __ge__=comparing(ge))
+    return made
+
+
+def _hashed(cls: "Any", fields: "dict[str, Field]") -> "dict[str, Any]":
     own = cls.__dict__
-    text = _init_text(fields, frozen, hasattr(cls, "__post_init__"))
-    compared = [field.name for field in fields.values() if field.compare]
-    one, two = ("({})".format("".join("{}.{},".format(who, name) for name in compared)) for who in ("self", "other"))
-    same = " if other.__class__ is not self.__class__:\n  return NotImplemented\n"
-    if "__repr__" not in own:
-        shown = ", ".join("{0}={{self.{0}!r}}".format(field.name) for field in fields.values() if field.repr)
-        text += "def __repr__(self):\n return f'{{self.__class__.__qualname__}}({})'\n".format(shown)
-    if "__eq__" not in own:
-        text += "def __eq__(self, other):\n{} return {} == {}\n".format(same, one, two)
-    for name, sign in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")) if order else ():
-        text += "def __{}__(self, other):\n{} return {} {} {}\n".format(name, same, one, sign, two)
-    if frozen:
-        hashed = [f.name for f in fields.values() if (f.compare if f.hash is None else f.hash)]
-        if "__hash__" not in own or ("__eq__" in own and own["__hash__"] is None):
-            text += "def __hash__(self):\n return hash(({}))\n".format("".join("self.{},".format(n) for n in hashed))
-        for what, given, words in (("set", ", value", "assign to"), ("del", "", "delete")):
-            text += (
-                "def __{0}attr__(self, name{1}):\n"
-                " if type(self) is _cls or name in _f:\n"
-                "  raise _Frozen('cannot {2} field ' + repr(name))\n"
-                " super(_cls, self).__{0}attr__(name{1})\n".format(what, given, words)
-            )
-    return text
+    if "__hash__" in own and ("__eq__" not in own or own["__hash__"] is not None):
+        return {}
+    values = _values([f.name for f in fields.values() if (f.compare if f.hash is None else f.hash)])
+    return {"__hash__": lambda self: hash(values(self))}
+
+
+def _shown(self: "Any") -> str:
+    shown = [field.name for field in self.__dataclass_fields__.values() if field.repr]
+    return "{}({})".format(
+        self.__class__.__qualname__, ", ".join("{}={!r}".format(name, getattr(self, name)) for name in shown)
+    )
 
 
 def dataclass(cls: "Any" = None, *, frozen: bool = False, order: bool = False) -> "Any":
@@ -111,15 +123,20 @@ def dataclass(cls: "Any" = None, *, frozen: bool = False, order: bool = False) -
     if cls is None:
         return lambda cls: dataclass(cls, frozen=frozen, order=order)
     cls.__dataclass_fields__ = fields = _fields_of(cls)
-    code = compiled(("data", cls.__module__, cls.__qualname__), lambda: _text(cls, fields, frozen, order))
+    then = hasattr(cls, "__post_init__")
+    code = compiled(("data", cls.__module__, cls.__qualname__), lambda: _init_text(fields, then))
     made: dict[str, Any] = {}
-    names = {"_f": fields, "_made": _MADE, "_set": _set, "_cls": cls, "_Frozen": FrozenInstanceError}
-    exec(code, names, made)  # noqa: S102
-    for name, function in made.items():
-        function.__qualname__ = "{}.{}".format(cls.__qualname__, name)
-        setattr(cls, name, function)
+    exec(code, {"_f": fields, "_made": _MADE}, made)  # noqa: S102
+    made["__init__"].__qualname__ = cls.__qualname__ + ".__init__"
+    made.update(_compared(cls, fields, order))
+    if frozen:
+        made.update(_hashed(cls, fields))
+    if "__repr__" not in cls.__dict__:
+        made["__repr__"] = _shown
     if not frozen and "__eq__" in made and "__hash__" not in cls.__dict__:
-        cls.__hash__ = None
+        made["__hash__"] = None
+    for name, function in made.items():
+        setattr(cls, name, function)
     return cls
 
 
@@ -150,5 +167,4 @@ def dataclasses() -> "Any":
         is_dataclass=lambda value: hasattr(value, "__dataclass_fields__"),
         MISSING=_MISSING,
         Field=Field,
-        FrozenInstanceError=FrozenInstanceError,
     )

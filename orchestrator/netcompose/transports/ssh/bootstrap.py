@@ -1,4 +1,4 @@
-"""From a login to a running agent: the stage is sent as a command, the bundle only where it is not in the cache.
+"""From a login to a running agent: front and stage are sent as a command, the bundle only where it is not in the cache.
 
 On a warm host that is one exec and its first output; nothing is asked in between.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from netcompose import __version__
 from netcompose.agent.protocol import NOISE_LIMIT, StreamEnded
 from netcompose.errors import HostLacks, HostUnreachable, NetcomposeError, NotPermitted, ProtocolError
-from netcompose.transports.ssh import stage
+from netcompose.transports.ssh import front, stage
 from netcompose.transports.ssh.bundle import Bundle
 from netcompose.transports.ssh.deadline import Deadline
 from netcompose.transports.ssh.stream import ChannelStream
@@ -90,7 +90,7 @@ def clean(login: Login, stream: ChannelStream, deadline: Deadline) -> list[str]:
     if said.get("problem"):
         raise NetcomposeError(
             f"host {login.host}: the cache is not empty: {said['problem']}",
-            hint=f"what is left in {stage.CACHE} is not netcompose's",
+            hint=f"what is left in {front.CACHE} is not netcompose's",
         )
     return [str(name) for name in said["removed"]]
 
@@ -98,16 +98,18 @@ def clean(login: Login, stream: ChannelStream, deadline: Deadline) -> list[str]:
 def command(sudo: bool, *words: str) -> str:
     """The command line. sshd hands it to the login shell, whichever that is, so it has words without any quotes but
     one pair, which all shells read alike, around letters, digits and a few signs."""
-    code = f"import sys,zlib,binascii;exec(zlib.decompress(binascii.a2b_base64({_packed_stage()!r})))"
+    unpacked = f"zlib.decompress(binascii.a2b_base64({_packed_texts()!r}))"
+    code = f"import zlib,binascii;FRONT,ZERO,TEXT={unpacked}.partition(bytes(1));exec(FRONT)"
     return shlex.join([*(_SUDO if sudo else []), *_PYTHON, "-c", code.replace("'", '"'), *words])
 
 
 @functools.cache
-def _packed_stage() -> str:
+def _packed_texts() -> str:
     import base64
     import inspect
 
-    return base64.b64encode(zlib.compress(inspect.getsource(stage).encode(), 9)).decode()
+    texts = [inspect.getsource(part).encode() for part in (front, stage)]
+    return base64.b64encode(zlib.compress(b"\0".join(texts), 9)).decode()
 
 
 def _statement(login: Login, stream: ChannelStream, deadline: Deadline) -> dict[str, Any]:

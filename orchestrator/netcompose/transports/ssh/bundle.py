@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 
 from netcompose.errors import HostLacks
+from netcompose.transports.ssh import front
 
 #: What a host needs: importable on Python 3.9, with the standard library alone (tests/unit/test_architecture.py).
 _SHIPPED = ("__init__.py", "errors.py", "agent", "planner", "resources")
@@ -55,7 +56,9 @@ def _installed() -> Bundle:
     import netcompose
 
     root = os.path.dirname(os.path.abspath(netcompose.__file__))
-    return pack({f"netcompose/{path}": text for path, text in _sources(root).items()})
+    sources = {f"netcompose/{path}": text for path, text in _sources(root).items()}
+    # So that what it is compiled to can be kept as well.
+    return pack({**sources, front.STAGE: _text(os.path.join(root, "transports", "ssh", "stage.py"))})
 
 
 def library() -> Bundle | None:

@@ -1,31 +1,28 @@
-"""The first thing that runs on a host: finds or receives the agent's bundle, verifies it, and becomes the agent.
+"""What runs on a host behind the front (front.py): finds or receives the agent's bundle, verifies it, and becomes the
+agent; or says why it cannot, or empties the cache.
 
-Sent as text on the command line of ``python3 -c`` (see bootstrap.py), so it has to read as Python 3.4, to be able to
-say that a Python is too old, and imports and does next to nothing: it is compiled anew each time. What is left to do is
-in the bundle (``agent/start.py``). Its arguments are what to do (``agent`` or ``clean``), the bundle's SHA-256, and the
-seconds of silence after which the controller counts as gone. On stdout it says one line of JSON after ``MARKER`` for
-each thing that the controller has to know:
+It comes as text on the command line, compiled only where nothing is kept compiled, and with that what is left to do
+(``agent/start.py``). Like the front, whose names it shares and whose arguments it has, it has to read as Python 3.4 and
+imports and does next to nothing. On stdout it says one line of JSON after ``MARKER`` for each thing that the controller
+has to know:
 
     {"problem": "python" | "root", ...}   it ends here
     {"send": true}                        the bundle is not in the cache: 4 bytes of length, then the bundle, please
     {"ready": true, ...}                  what comes next is the agent's own first word
     {"removed": [...], "problem": ...}    the cache is empty (``clean``)
 
-What runs is verified where it is read, and from then on in memory: the cache may be emptied meanwhile. It is either
-source whose SHA-256 is the one that was asked for, or what such a source was compiled to on this host, by a Python of
-the same byte code, in a file of root's own behind a checksum (BLAKE2b) that has the name of the source in it.
+A bundle's SHA-256 is the one that was asked for, wherever it is from.
 """
 
-import gc
 import os
 import sys
 
 if False:  # for the type checker; a host needs none
     from typing import Any
 
+    from netcompose.transports.ssh.front import CACHE, code_file, content, opened
+
 MARKER = b"\0netcompose-stage "
-#: Only root writes here; see _trusted.
-CACHE = "/var/cache/netcompose"
 #: Commands of an administrator, which a login without a login shell may not find (ip, nft).
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 #: The part of a bundle that takes over.
@@ -54,11 +51,6 @@ def _read(count: int) -> bytes:
     return data
 
 
-def trusted(status: os.stat_result) -> bool:
-    """Nobody else can write what has this owner and mode."""
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
-
-
 def digest(*parts: bytes) -> str:
     """SHA-256 by Python's own: to load OpenSSL takes longer than all of this."""
     try:
@@ -68,44 +60,6 @@ def digest(*parts: bytes) -> str:
     for part in parts:
         found.update(part)
     return str(found.hexdigest())
-
-
-def checksum(*parts: bytes) -> str:
-    """BLAKE2b, for what this host has written itself: twice as fast."""
-    try:
-        from _blake2 import blake2b
-    except ImportError:
-        return digest(*parts)
-    found = blake2b(digest_size=32)
-    for part in parts:
-        found.update(part)
-    return str(found.hexdigest())
-
-
-def opened(file: str) -> int:
-    """A descriptor of a file of the cache; -1 if it is not there, or somebody else could have written it."""
-    try:
-        folder = os.open(CACHE, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            if trusted(os.fstat(folder)):
-                fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-                if trusted(os.fstat(fd)):
-                    return fd
-                os.close(fd)
-        finally:
-            os.close(folder)
-    except OSError:
-        pass
-    return -1
-
-
-def content(fd: int, offset: int = 0, size: int = -1) -> bytes:
-    """What is behind a descriptor, to its end or so many bytes of it; nothing if there is less, or no descriptor."""
-    if fd < 0:
-        return b""
-    size = os.fstat(fd).st_size - offset if size < 0 else size
-    data = os.pread(fd, size, offset) if 0 <= size <= os.fstat(fd).st_size - offset else b""
-    return data if len(data) == size else b""
 
 
 def compiled(texts: "dict[str, str]") -> "dict[str, Any]":
@@ -136,33 +90,14 @@ def _clean() -> int:
     return 0
 
 
-def _number(text: bytes) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        return sys.maxsize
-
-
-def _agent(name: str, silence: float) -> int:
-    import marshal
-    from _frozen_importlib_external import MAGIC_NUMBER
-
-    # Nothing that is made here goes again.
-    gc.disable()
-    file = "{}.{}.code".format(name, "".join(["%02x" % byte for byte in MAGIC_NUMBER]))
-    sources, codes = opened(name + ".bundle"), opened(file)
-    front = content(codes, 0, 72)
-    kept = content(codes, 72, _number(front[64:]))
-    data, made = b"", {}  # type: bytes, dict[str, Any]
-    # A file that a crash has cut off would crash this Python too (marshal).
-    if kept and front[:64].decode("ascii", "replace") == checksum(name.encode(), front[64:], kept):
-        # Root's own, as trusted as the rest of this host's Python.
-        made = marshal.loads(kept)  # noqa: S302
-    # What is read later, when there is somebody to do something with it, is looked at for its length alone.
-    rest = (codes, 72 + len(kept))
-    if not made or sources < 0 or made["sizes"] != (os.fstat(sources).st_size, os.fstat(codes).st_size - rest[1]):
+def _agent(name: str, silence: float, found: "Any") -> int:
+    data = b""
+    if found:
+        made, sources, rest = found
+    else:
         import json
 
+        sources, rest = opened(name + ".bundle"), (-1, 0)
         data = content(sources)
         if not data or digest(data) != name:
             import zlib
@@ -176,11 +111,11 @@ def _agent(name: str, silence: float) -> int:
         made = {"files": compiled({START: json.loads(data.decode())[START]})}
     here = {"__name__": "netcompose.agent.start"}  # type: dict[str, Any]
     exec(made["files"][START], here)  # noqa: S102
-    return int(here["become"](sys.modules[__name__], (name, file), data, sources, made, rest, silence))
+    return int(here["become"](sys.modules[__name__], (name, code_file(name)), data, sources, made, rest, silence))
 
 
-def main(argv: "list[str]") -> int:
-    """What the controller asks for, unless this Python or this user cannot."""
+def main(argv: "list[str]", found: "Any" = None) -> int:
+    """What the controller asks for, unless this Python or this user cannot. ``found`` is what the front has found."""
     if sys.version_info < (3, 9):
         state(problem="python", python=list(sys.version_info[:3]), executable=sys.executable)
         return 1
@@ -190,11 +125,11 @@ def main(argv: "list[str]") -> int:
     os.umask(0o022)
     path = os.environ.get("PATH", "").split(":")
     os.environ["PATH"] = ":".join([item for item in path if item] + [item for item in _SBIN if item not in path])
-    return _clean() if argv[0] == "clean" else _agent(argv[1], float(argv[2]))
+    return _clean() if argv[0] == "clean" else _agent(argv[1], float(argv[2]), found)
 
 
 if __name__ == "__main__":
-    STATUS = main(sys.argv[1:])
+    STATUS = main(sys.argv[1:], globals()["FOUND"])
     sys.stderr.flush()
     # At once: to take everything apart again takes a tenth of what the agent does for a plan.
     os._exit(STATUS)
