@@ -25,7 +25,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from netcompose import errors
 from netcompose.errors import NetcomposeError, ProtocolError
-from netcompose.resources import Observation, from_data, resource_from_data, resource_to_data, to_data
+from netcompose.resources import Observation, from_data, resource_of, to_brief_data, to_data
 from netcompose.resources.host import HostFacts
 
 #: Raised whenever an older peer would misunderstand a newer one.
@@ -296,18 +296,18 @@ def error_from_data(data: Any) -> NetcomposeError:
 
 
 def observation_to_data(observation: Observation) -> dict[str, Any]:
-    """What was observed on a host, as data."""
+    """What was observed on a host, as data: resources by (kind, attributes), without what is so by default."""
     return {
-        "resources": [resource_to_data(resource) for resource in observation.resources.values()],
+        "resources": [(resource.kind, to_brief_data(resource)) for resource in observation.resources.values()],
         "foreign": dict(observation.foreign),
-        "facts": to_data(observation.facts),
+        "facts": to_brief_data(observation.facts),
     }
 
 
 def observation_from_data(data: Mapping[str, Any]) -> Observation:
     """The inverse; ``ValueError`` on data that is none."""
     try:
-        resources = [resource_from_data(item) for item in data["resources"]]
+        resources = [resource_of(kind, attributes) for kind, attributes in data["resources"]]
         facts: HostFacts = from_data(HostFacts, data["facts"])
         return Observation({resource.id: resource for resource in resources}, dict(data["foreign"]), facts)
     except (KeyError, TypeError) as error:

@@ -13,11 +13,10 @@ from netcompose.resources.base import (
     Resource,
     attribute,
     attributes,
-    from_data,
-    to_data,
 )
 from netcompose.resources.container import Exec, File, Process
 from netcompose.resources.container_engine import Container, Start
+from netcompose.resources.data import from_data, to_brief_data, to_data
 from netcompose.resources.docker_user import DockerUser
 from netcompose.resources.firewall import Firewall
 from netcompose.resources.host import (
@@ -72,10 +71,14 @@ def resource_to_data(resource: Resource) -> dict[str, Any]:
 def resource_from_data(data: Mapping[str, Any]) -> Resource:
     """The inverse of :func:`resource_to_data`; ``ValueError`` if the data is not a resource."""
     rest = dict(data)
-    kind = rest.pop("kind", None)
+    return resource_of(rest.pop("kind", None), rest)
+
+
+def resource_of(kind: Any, attributes: Any) -> Resource:
+    """The resource of a kind with these attributes as data; ``ValueError`` if they are not one's."""
     if kind not in KINDS:
         raise ValueError("unknown kind of resource {!r}".format(kind))
-    resource: Resource = from_data(KINDS[kind], rest)
+    resource: Resource = from_data(KINDS[kind], attributes)
     return resource
 
 
@@ -122,6 +125,8 @@ __all__ = [
     "attributes",
     "from_data",
     "resource_from_data",
+    "resource_of",
     "resource_to_data",
+    "to_brief_data",
     "to_data",
 ]

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import typing
 from dataclasses import dataclass, field
-from typing import Any, Callable, ClassVar, Mapping
+from typing import Any, ClassVar
 
 #: How an attribute changes on a live object: without touching the rest of it, or only with a new object.
 #: An observed attribute (an interface index) is read, kept for a rollback, and never compared.
@@ -123,103 +122,3 @@ class Resource:
 def attributes(cls: type) -> tuple[tuple[str, Attribute], ...]:
     """The declared attributes of a resource class or of a nested part of one, in the order of declaration."""
     return tuple((f.name, f.metadata["netcompose"]) for f in dataclasses.fields(cls) if "netcompose" in f.metadata)
-
-
-def to_data(value: Any) -> Any:
-    """A resource, or a part of one, as plain data for JSON: dicts, lists and scalars."""
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if isinstance(value, tuple):
-        return [to_data(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: to_data(value[key]) for key in sorted(value)}
-    return {f.name: to_data(getattr(value, f.name)) for f in dataclasses.fields(value)}
-
-
-def from_data(cls: Any, data: Any) -> Any:
-    """The inverse of :func:`to_data`, guided by the type annotations of ``cls``.
-
-    Raises ``ValueError`` on data that does not fit (a plan file that was edited, a foreign message).
-    """
-    return _reader(cls)(data)
-
-
-#: Makes the value of an annotated type from plain data.
-Reader = Callable[[Any], Any]
-
-
-@functools.lru_cache(maxsize=None)
-def _reader(cls: Any) -> Reader:
-    """Looked up once for each type: a host is observed as hundreds of resources of a dozen kinds."""
-    origin = typing.get_origin(cls)
-    if cls is Any:
-        return lambda data: data
-    if origin is typing.Union:
-        (inner,) = (_reader(arg) for arg in typing.get_args(cls) if arg is not type(None))
-        return lambda data: None if data is None else inner(data)
-    if origin is tuple:
-        return _tuple_reader(*typing.get_args(cls))
-    if origin is not None and issubclass(origin, typing.Mapping):
-        return _mapping_reader(_reader(typing.get_args(cls)[1]))
-    if dataclasses.is_dataclass(cls):
-        return _dataclass_reader(cls)
-    if cls is bool or cls is int or cls is str:
-        return _scalar_reader(cls)
-    if cls is float:
-        return _read_float
-    raise ValueError("no way to read {!r}".format(cls))
-
-
-def _scalar_reader(cls: type) -> Reader:
-    def read(data: Any) -> Any:
-        if type(data) is not cls:
-            raise ValueError("{} was expected, not {!r}".format(cls.__name__, data))
-        return data
-
-    return read
-
-
-def _read_float(data: Any) -> float:
-    if type(data) not in (int, float):
-        raise ValueError("float was expected, not {!r}".format(data))
-    return float(data)
-
-
-def _tuple_reader(*args: Any) -> Reader:
-    every = _reader(args[0]) if len(args) == 2 and args[1] is Ellipsis else None
-    one_by_one = [] if every is not None else [_reader(arg) for arg in args]
-
-    def read(data: Any) -> Any:
-        if not isinstance(data, list):
-            raise ValueError("a list was expected, not {!r}".format(data))
-        if every is not None:
-            return tuple([every(item) for item in data])
-        return tuple([reader(item) for reader, item in zip(one_by_one, data)])
-
-    return read
-
-
-def _mapping_reader(value: Reader) -> Reader:
-    def read(data: Any) -> Any:
-        if not isinstance(data, dict):
-            raise ValueError("a mapping was expected, not {!r}".format(data))
-        return {key: value(item) for key, item in data.items()}
-
-    return read
-
-
-def _dataclass_reader(cls: Any) -> Reader:
-    hints = typing.get_type_hints(cls)
-    readers = {f.name: _reader(hints[f.name]) for f in dataclasses.fields(cls)}
-
-    def read(data: Any) -> Any:
-        if not isinstance(data, dict):
-            raise ValueError("a mapping was expected, not {!r}".format(data))
-        try:
-            return cls(**{key: readers[key](item) for key, item in data.items()})
-        except KeyError:
-            raise ValueError("unknown attribute {!r}".format(min(set(data) - set(readers)))) from None
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-
-    return read
