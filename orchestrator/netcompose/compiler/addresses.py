@@ -187,6 +187,9 @@ def _allocate_family(
 ) -> tuple[dict[str, Address], list[Problem]]:
     network = pooled.network
     pools = [pool for pool in pooled.pools if pool.family == family]
+    if not pools:
+        # Nobody gets one without asking.
+        members = [member for member in members if _wanted(member, family)]
     given: dict[str, Address] = {}
     problems: list[Problem] = []
     taken: set[int] = set()
@@ -220,8 +223,7 @@ def _allocate_family(
                 given[member.container] = _address(network, pool, room.take_after(seed))
                 break
         else:
-            if pools:
-                problems.append(_exhausted(topology, network, family, member, pools))
+            problems.append(_exhausted(topology, network, family, member, pools))
     return given, problems
 
 

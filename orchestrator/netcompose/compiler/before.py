@@ -20,9 +20,8 @@ class Before:
         self._shims: dict[tuple[str, str], Stacked] = {}
         self._bridges: dict[str, list[str]] = {}
         for host in sorted(live):
-            resources = live[host].resources
-            for id in sorted(resources):
-                found = resources[id]
+            kinds = (Veth, Stacked, Bridge)
+            for id, found in sorted((id, item) for id, item in live[host].resources.items() if isinstance(item, kinds)):
                 if isinstance(found, Veth) and id.startswith("interface/"):
                     if found.peer.master.startswith(_PORT_OF):
                         network = found.peer.master[len(_PORT_OF) :]

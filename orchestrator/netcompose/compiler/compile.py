@@ -26,7 +26,7 @@ from netcompose.compiler.addresses import Member, Prefix, allocate, pooled_netwo
 from netcompose.compiler.before import Before
 from netcompose.compiler.desired import Desired
 from netcompose.compiler.impairments import QUEUES, of_attachment, of_link
-from netcompose.compiler.networks import DRIVERS, HOST_IS_GATEWAY
+from netcompose.compiler.networks import DRIVERS, HOST_IS_GATEWAY, Driver
 from netcompose.compiler.numbers import parse_prefix
 from netcompose.compiler.resolution import Resolution
 from netcompose.compiler.routes import Routes, container_routes
@@ -115,7 +115,8 @@ class _Compilation:
         for feature in resource.needs() if asker else ():
             self._need(host, resource, feature, impairment if impairment and feature in QUEUES else asker)
         known = self.resources.setdefault(host, {})
-        if known.setdefault(resource.id, resource) is not resource and known[resource.id] != resource:
+        there = known.setdefault(resource.id, resource)
+        if there is not resource and there != resource:
             message = f"two objects of the topology have the name {resource.id!r}"
             hint = "rename a container or an interface: container.interface has to be unique"
             self.problems.append(self.topology.source.problem(message, ("containers",), hint=hint))
@@ -231,14 +232,15 @@ class _Compilation:
     def _networks(self) -> None:
         """The networks' own objects on each host that uses them, and the interfaces of the containers on them."""
         self.members = byhost.members(self.interfaces)
-        places: dict[tuple[str, str], Place] = {}
+        used: dict[tuple[str, str], tuple[Driver, PooledNetwork, Place, Asker]] = {}
         for host, network in self.used:
             pooled = self._at(host, network)
             place = parents.place(self.topology, host, pooled.network, self.live, self.given[network])
-            places[host, network] = place
             if pooled.network.driver in DRIVERS:
-                for resource in DRIVERS[pooled.network.driver].shared(self.topology.name, pooled, place):
-                    self._add(host, resource, _network_asks(pooled))
+                driver, asks = DRIVERS[pooled.network.driver], _network_asks(pooled)
+                used[host, network] = driver, pooled, place, asks
+                for resource in driver.shared(self.topology.name, pooled, place):
+                    self._add(host, resource, asks)
         for network in self.tunnels.spans:
             for host, tunnel in self.tunnels.overlay(self.pooled[network], self.members.get(network, ())):
                 self._add(host, tunnel, _network_asks(self.pooled[network]))
@@ -246,20 +248,16 @@ class _Compilation:
             on = [self.topology.networks[network] for network in self.by_host.networks(host)]
             for resource, asker in parents.resources(self.topology, host, on, self.live):
                 self._add(host, resource, asker)
-        asks = {name: _network_asks(pooled) for name, pooled in self.pooled.items()}
         for name, interfaces in self.interfaces.items():
             host = self.topology.containers[name].host
             routes = self.routes[name].by_interface
             for interface in interfaces:
-                if not interface.network:
-                    continue
-                pooled = self._at(host, interface.network)
-                if pooled.network.driver in DRIVERS:
-                    driver = DRIVERS[pooled.network.driver]
-                    place = places[host, interface.network]
+                found = used.get((host, interface.network))
+                if found is not None:
+                    driver, pooled, place, asks = found
                     own_routes = routes.get(interface.name, ())
                     for resource in driver.attached(self.topology.name, pooled, interface, own_routes, place):
-                        self._add(host, resource, asks[interface.network], of_attachment(interface))
+                        self._add(host, resource, asks, of_attachment(interface))
 
     def _links(self) -> None:
         for link, ends in self.cables:

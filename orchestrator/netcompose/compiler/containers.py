@@ -67,6 +67,8 @@ def namespace(topology: str, container: Container, owner: str, carrier: str = ""
 
 def _of_network(container: Container) -> dict[str, str]:
     """The sysctls that belong to a network stack: others of a container with an image are the engine's to set."""
+    if not container.sysctls:
+        return {}
     return {
         key: value for key, value in sorted(container.sysctls.items()) if key.startswith("net.") or not container.image
     }

@@ -29,7 +29,8 @@ from netcompose.topology.model import Container, Topology
 PROCESS_ID = names_port.PROCESS_ID
 #: Seconds that an answer may be kept: a container that was made anew may have another address.
 _TTL = 60
-_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
+_LONGEST = 253
+_NAME = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.(?!\Z)|\Z))+\Z")
 
 _SERVER = """\
 server:
@@ -92,11 +93,12 @@ class Zones:
         text = self._texts.get(network)
         if text is None:
             lines: dict[str, None] = {}
+            zone = network if _is_name(network) else ""
             # Everybody on it, on whichever host.
             for interface in sorted(self._members.get(network, ()), key=attrgetter("container")):
-                container = self._topology.containers[interface.container]
-                attachment = next(item for item in container.networks if item.network == network)
-                lines.update(dict.fromkeys(_records(names_on(container, attachment), interface)))
+                if interface.attachment is not None:
+                    known = names_on(self._topology.containers[interface.container], interface.attachment)
+                    lines.update(dict.fromkeys(_records(known, zone, interface)))
             text = self._texts[network] = "".join(lines)
         return text
 
@@ -113,11 +115,12 @@ def service(
 ) -> Service:
     """The server of a host and who asks it; ``containers`` and ``pooled`` are the host's own. ``live`` None: nothing is
     known of the host, so there is no server."""
-    clients = _clients(containers, pooled, interfaces)
+    gateways = {name: found for name, network in pooled.items() if (found := _gateways(network))}
+    clients = _clients(containers, gateways, interfaces)
     resolvers = {
         name: found
         for name, own in clients.items()
-        if not topology.containers[name].dns and (found := _resolver(own, pooled))
+        if not topology.containers[name].dns and (found := _resolver(own, pooled, gateways))
     }
     if not resolvers or live is None:
         return Service()
@@ -145,15 +148,17 @@ def _moved(host: str, live: Observation, port: int) -> str:
 
 
 def _clients(
-    containers: Sequence[Container], pooled: Mapping[str, PooledNetwork], interfaces: Interfaces
+    containers: Sequence[Container], gateways: Mapping[str, Sequence[Pool]], interfaces: Interfaces
 ) -> dict[str, list[Interface]]:
     """The containers of a host that are on a network on which they can ask it, with all their interfaces on networks,
     by name, in the order of the file: it tells the names on each of these."""
     clients = {}
     for container in containers:
         own = [item for item in interfaces.get(container.name, ()) if item.network]
-        if any(_gateways(pooled[item.network]) for item in own):
-            clients[container.name] = own
+        for item in own:
+            if item.network in gateways:
+                clients[container.name] = own
+                break
     return clients
 
 
@@ -161,15 +166,18 @@ def _gateways(pooled: PooledNetwork) -> list[Pool]:
     return [pool for pool in pooled.pools if pool.gateway] if pooled.network.driver in HOST_IS_GATEWAY else []
 
 
-def _resolver(own: Sequence[Interface], pooled: Mapping[str, PooledNetwork]) -> str:
+def _resolver(
+    own: Sequence[Interface], pooled: Mapping[str, PooledNetwork], gateways: Mapping[str, Sequence[Pool]]
+) -> str:
     """The gateway that a container asks, empty if it reaches none: of the first network by name, internal ones last,
     IPv4 before IPv6. All are one server that knows the container, so another default route is no reason to change."""
-    ranked = sorted(own, key=lambda item: (pooled[item.network].network.internal, item.network))
-    for interface in ranked:
-        for family in (4, 6):
-            own_values = [address.value for address in interface.addresses if address.family == family]
-            for pool in _gateways(pooled[interface.network]):
-                if pool.family == family and any(map(pool.contains, own_values)):
+    if len(own) > 1:
+        own = sorted(own, key=lambda item: (pooled[item.network].network.internal, item.network))
+    for interface in own:
+        # IPv4 comes first among the addresses of an interface.
+        for address in interface.addresses:
+            for pool in gateways.get(interface.network, ()):
+                if pool.family == address.family and pool.contains(address.value):
                     return pool.gateway
     return ""
 
@@ -212,11 +220,11 @@ def _digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _records(known: Sequence[str], interface: Interface) -> Iterator[str]:
-    """The lines of one container on a network: its names alone and with the network's, and its addresses back."""
-    network = interface.network
+def _records(known: Sequence[str], zone: str, interface: Interface) -> Iterator[str]:
+    """The lines of one container on a network: its names alone and with the network's, and its addresses back.
+    ``zone`` is the network's name, empty if DNS cannot carry it."""
     known = [name for name in known if _is_name(name)]
-    with_network = [f"{name}.{network}" for name in known if _is_name(f"{name}.{network}")]
+    with_network = [whole for name in known if len(whole := f"{name}.{zone}") <= _LONGEST] if zone else []
     for address in interface.addresses:
         kind = "A" if address.family == 4 else "AAAA"
         for name in (*known, *with_network):
@@ -227,7 +235,7 @@ def _records(known: Sequence[str], interface: Interface) -> Iterator[str]:
 
 def _is_name(name: str) -> bool:
     """Whether DNS can carry it (RFC 1035, 2.3.4); underscores are fine (RFC 2181, 11)."""
-    return len(name) <= 253 and all(_LABEL.match(label) for label in name.split("."))
+    return len(name) <= _LONGEST and _NAME.match(name) is not None
 
 
 def _access(
@@ -259,7 +267,7 @@ def _views(
     """A view for each network, and for each set of several that a container is on. Who is on internal networks alone
     has no way out, and none through questions for names either."""
     sets: set[tuple[str, ...]] = {(network,) for network in used}
-    sets |= {tuple(sorted(interface.network for interface in own)) for own in clients.values()}
+    sets |= {tuple(sorted(interface.network for interface in own)) for own in clients.values() if len(own) > 1}
     for networks in sorted(sets):
         inside = all(pooled[network].network.internal for network in networks)
         yield f'view:\n    name: "{_view(*networks)}"\n'

@@ -20,7 +20,7 @@ def in_container(
         mac=interface.mac,
         mtu=mtu,
         alias=mark(topology, interface.id),
-        addresses=tuple(sorted(map(str, interface.addresses))),
+        addresses=tuple(sorted([f"{address.text}/{address.prefix}" for address in interface.addresses])),
         routes=routes,
         impairment=impairment,
         self_addressed=interface.self_addressed and not routes,

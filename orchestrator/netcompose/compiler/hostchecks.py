@@ -101,10 +101,14 @@ def basics(networks: Iterable[Network], containers: Iterable[Container], cables:
             if ":" in subnet.subnet:
                 needed.setdefault("ipv6", Asker(subnet.path, f"subnet {subnet.subnet}"))
     for container in containers:
-        asks = Asker(container.path, f"container {container.name!r}")
-        needed.setdefault("network namespaces", asks)
-        if any(item.network in bridges for item in container.networks):
-            needed.setdefault("veth", asks)
+        joins = any(item.network in bridges for item in container.networks)
+        if joins or "network namespaces" not in needed:
+            asks = Asker(container.path, f"container {container.name!r}")
+            needed.setdefault("network namespaces", asks)
+            if joins:
+                needed["veth"] = asks
+                return needed
     for link in cables:
-        needed.setdefault("veth", asker(link))
+        needed["veth"] = asker(link)
+        break
     return needed

@@ -87,9 +87,10 @@ def _packets(held: int, rate: int) -> int:
 
 def impairments(interface: Interface, mtu: int) -> tuple[Impairment | None, Impairment | None]:
     """Of what leaves a container through its interface on a network, and of what arrives."""
-    if interface.attachment is None:
+    found = interface.attachment
+    if found is None or (found.impairment is None and found.ingress is None):
         return None, None
-    return impairment(interface.attachment.impairment, mtu), impairment(interface.attachment.ingress, mtu)
+    return impairment(found.impairment, mtu), impairment(found.ingress, mtu)
 
 
 def of_attachment(interface: Interface) -> Asker | None:

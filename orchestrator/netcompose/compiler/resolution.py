@@ -70,10 +70,12 @@ class Resolution:
         self._index(interfaces)
         self._blocks = self._build_blocks()
         self._whole: dict[str, str] = {}
+        #: The networks whose names the name server knows: on macvlan and ipvlan nobody reaches it.
+        self._served = {network.name for network in topology.networks.values() if network.driver not in NOT_OURS}
         #: Whose text others need again: those whose network stack is joined.
         self._joined = {owner for name, owner in owners.items() if owner != name}
         self._texts: dict[tuple[str, bool], str] = {}
-        self._kept: dict[str, str] = {}
+        self._kept: dict[tuple[bool, tuple[str, ...], tuple[str, ...], tuple[str, ...]], str] = {}
         self.problems: list[Problem] = []
 
     def _index(self, interfaces: Interfaces) -> None:
@@ -135,7 +137,7 @@ class Resolution:
     def _base(self, container: Container, served: bool) -> str:
         """Localhost, the container itself, and its peers: those on cables, and on its networks if nobody else tells."""
         peers = self._peers[container.name]
-        networks = sorted(name for name in peers.networks if not served or not self._is_served(name))
+        networks = sorted([name for name in peers.networks if name not in self._served] if served else peers.networks)
         far = self._cable_lines(container.name, peers)
         names = _own_names(container)
         if len(networks) == 1 and not far and not peers.cables:
@@ -149,15 +151,11 @@ class Resolution:
         blocks = [self._blocks[network].text for network in networks]
         return "".join((_LOCALHOST, self._own_lines(container.name, names), *blocks, *far))
 
-    def _is_served(self, network: str) -> bool:
-        """Whether the name server knows the names on a network: on macvlan and ipvlan nobody reaches it."""
-        return self._topology.networks[network].driver not in NOT_OURS
-
     def _own_lines(self, owner: str, names: Sequence[str]) -> str:
         text = " ".join(names)
         addresses = [address.text for interface in self._ordered(owner) for address in interface.addresses]
         # Debian's convention for a host without an address of its own, so that its name resolves all the same.
-        return "".join(f"{address}\t{text}\n" for address in addresses or ["127.0.1.1"])
+        return "".join([f"{address}\t{text}\n" for address in addresses or ["127.0.1.1"]])
 
     def _ordered(self, owner: str) -> list[Interface]:
         peers = self._peers[owner]
@@ -167,8 +165,10 @@ class Resolution:
         return networks + (sorted(peers.cables, key=_by_name) if len(peers.cables) > 1 else peers.cables)
 
     def _cable_lines(self, name: str, peers: _Peers) -> list[str]:
-        lines = []
-        for far in sorted(self._far.get(name, ()), key=lambda end: (end.container, end.name)):
+        lines: list[str] = []
+        if name not in self._far:
+            return lines
+        for far in sorted(self._far[name], key=lambda end: (end.container, end.name)):
             if far.container == name or not peers.networks.keys().isdisjoint(self._peers[far.container].networks):
                 continue
             text = " ".join(_own_names(self._topology.containers[far.container]))
@@ -235,18 +235,26 @@ class Resolution:
             servers = PUBLIC[4] + (PUBLIC[6] if any(a.family == 6 for a in addresses) else ())
         search: Sequence[str] = container.dns_search or inherited.dns_search or facts.search
         options: Sequence[str] = container.dns_options or inherited.dns_options or facts.resolver_options
-        lines = [f"nameserver {server}\n" for server in servers]
-        if resolver and not any(option.startswith("ndots:") for option in options):
-            # As Docker Engine has it: a container's bare name is asked for as it is before any domain is added.
-            options = [*options, "ndots:0"]
-        search = [domain for domain in search if domain != "."]
-        if search:
-            lines.append(f"search {' '.join(search)}\n")
-        if options:
-            lines.append(f"options {' '.join(options)}\n")
-        # Most containers have the same text: it is kept once.
-        text = "".join(lines)
-        return self._kept.setdefault(text, text)
+        # Most containers of a host have the same text: it is made and kept once.
+        key = (bool(resolver), tuple(servers), tuple(search), tuple(options))
+        text = self._kept.get(key)
+        if text is None:
+            text = self._kept[key] = _resolv_conf(*key)
+        return text
+
+
+def _resolv_conf(served: bool, servers: Sequence[str], search: Sequence[str], options: Sequence[str]) -> str:
+    """``served``: it is the topology's name server that is asked."""
+    lines = [f"nameserver {server}\n" for server in servers]
+    if served and not any(option.startswith("ndots:") for option in options):
+        # As Docker Engine has it: a container's bare name is asked for as it is before any domain is added.
+        options = [*options, "ndots:0"]
+    search = [domain for domain in search if domain != "."]
+    if search:
+        lines.append(f"search {' '.join(search)}\n")
+    if options:
+        lines.append(f"options {' '.join(options)}\n")
+    return "".join(lines)
 
 
 def _by_name(interface: Interface) -> str:
@@ -259,6 +267,8 @@ def _own_names(container: Container) -> tuple[str, ...]:
 
 def names_on(container: Container, attachment: Attachment) -> tuple[str, ...]:
     """The names of a container on a network, without repetition."""
+    if not attachment.aliases:
+        return (container.name,) if container.hostname in ("", container.name) else (container.name, container.hostname)
     names = [container.name, container.hostname, *sorted(attachment.aliases)]
     return tuple(dict.fromkeys(name for name in names if name))
 

@@ -45,7 +45,7 @@ def users(altnames: Iterable[str], resource: str) -> tuple[str, ...]:
 
 def netns_name(topology: str, container: str) -> str:
     """The name under ``/run/netns`` and ``/etc/netns`` of a native container."""
-    return "{}-{}".format(topology, container)
+    return topology + "-" + container
 
 
 def table_name(topology: str) -> str:
@@ -83,7 +83,7 @@ def doomed_group(topology: str) -> int:
 
 def mark(topology: str, resource: str) -> str:
     """The ownership mark that goes into ``ifalias`` and into the first line of files."""
-    return "{}{}:{}".format(MARK_PREFIX, topology, resource)
+    return MARK_PREFIX + topology + ":" + resource
 
 
 def owner_of(alias: str) -> Optional[tuple[str, str]]:

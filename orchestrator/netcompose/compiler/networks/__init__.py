@@ -30,11 +30,14 @@ class _Drivers(Mapping[str, Driver]):
 
     def __init__(self, *names: str) -> None:
         self._names = names
+        self._found: dict[str, Driver] = {}
 
     def __getitem__(self, name: str) -> Driver:
         if name not in self._names:
             raise KeyError(name)
-        return cast(Driver, importlib.import_module(f"{__name__}.{name}"))
+        if name not in self._found:
+            self._found[name] = cast(Driver, importlib.import_module(f"{__name__}.{name}"))
+        return self._found[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._names

@@ -33,15 +33,16 @@ def attached(
     topology: str, pooled: PooledNetwork, interface: Interface, routes: tuple[Route, ...], place: Place
 ) -> Iterator[Resource]:
     """The veth pair: one end in the container, the other a port of the bridge."""
-    leaving, arriving = impairments(interface, pooled.mtu)
+    mtu = pooled.mtu
+    leaving, arriving = impairments(interface, mtu)
     yield Veth(
         id=interface.id,
-        end=in_container(topology, interface, pooled.mtu, routes, leaving),
+        end=in_container(topology, interface, mtu, routes, leaving),
         peer=End(
             namespace="",
             name=host_interface_name(topology, interface.id),
             mac=names.mac(topology, interface.container, interface.network, "port"),
-            mtu=pooled.mtu,
+            mtu=mtu,
             master=names.bridge_id(pooled.network.name),
             isolated=not pooled.network.icc,
             alias=mark(topology, interface.id),
