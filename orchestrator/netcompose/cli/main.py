@@ -106,6 +106,8 @@ def _module(name: str) -> Any:
 def command() -> NoReturn:
     """The program ``netcompose``. It ends at once: the kernel takes back in a moment what Python would take apart piece
     by piece, which is a good part of a short command."""
+    # For good: at the end of `main` there would be all to look through that a run has made, for nothing.
+    gc.disable()
     status = _with_kept_methods() if _chosen(sys.argv[1:]) else main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -115,7 +115,7 @@ def service(
 ) -> Service:
     """The server of a host and who asks it; ``containers`` and ``pooled`` are the host's own. ``live`` None: nothing is
     known of the host, so there is no server."""
-    gateways = {name: found for name, network in pooled.items() if (found := _gateways(network))}
+    gateways = {name: pools for name, network in pooled.items() if (pools := _gateways(network))}
     clients = _clients(containers, gateways, interfaces)
     resolvers = {
         name: found
