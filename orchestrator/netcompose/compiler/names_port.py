@@ -59,7 +59,7 @@ def _so_far(live: Observation) -> int:
     return _port(main.content) if isinstance(main, File) else 0
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=1024)  # It is asked several times for each host, and all hosts each time.
 def _port(content: str) -> int:
     found = re.search(r"^ *port: ([0-9]+)$", content, re.MULTILINE)
     return int(found[1]) if found else 0

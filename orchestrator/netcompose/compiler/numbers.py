@@ -30,6 +30,9 @@ def parse_with_prefix(text: str) -> tuple[int, int, int]:
 
 def parse_prefix(text: str) -> tuple[int, int, int]:
     """``(family, network, prefix)`` of a prefix; host bits and a missing length are forgiven."""
+    if "/" in text and ":" not in text:
+        family, value, prefix = parse_with_prefix(text)
+        return family, value & mask(family, prefix), prefix
     network = ip_network(text, strict=False)
     return network.version, int(network.network_address), network.prefixlen
 

@@ -68,21 +68,18 @@ def _destination(spec: RouteSpec) -> str:
 
 def _with_defaults(interfaces: Sequence[Interface], found: dict[str, list[Route]], own_default: set[int]) -> Routes:
     default = {}
-    for family in (4, 6):
-        best = _default_interface(interfaces, family)
-        if best is None:
-            continue
-        interface, gateway = best
+    for family, interface, gateway in _default_interfaces(interfaces):
         default[family] = interface.network
         if family not in own_default:
             found.setdefault(interface.name, []).append(Route(to=_ANYWHERE[family], via=gateway))
     return Routes({name: tuple(sorted(routes)) for name, routes in found.items()}, default)
 
 
-def _default_interface(interfaces: Sequence[Interface], family: int) -> tuple[Interface, str] | None:
-    """Docker Engine's order (libnetwork, ``Endpoint.Less``): highest ``gw_priority``, then networks with both
-    families, then the network's name; internal networks never. Each family has its own choice."""
-    best: tuple[tuple[int, bool, str], Interface, str] | None = None
+def _default_interfaces(interfaces: Sequence[Interface]) -> list[tuple[int, Interface, str]]:
+    """By family, IPv4 first, the interface of the default route and its gateway, in Docker Engine's order (libnetwork,
+    ``Endpoint.Less``): highest ``gw_priority``, then networks with both families, then the network's name; internal
+    networks never. Each family has its own choice."""
+    best: dict[int, tuple[tuple[int, bool, str], Interface, str]] = {}
     for interface in interfaces:
         gateways = {
             address.family: address.gateway
@@ -91,11 +88,12 @@ def _default_interface(interfaces: Sequence[Interface], family: int) -> tuple[In
         }
         if interface.routed_by_host:
             gateways = dict.fromkeys((address.family for address in interface.addresses), "")
-        if family in gateways:
+        if gateways:
             rank = (-interface.gw_priority, len(gateways) < 2, interface.network)
-            if best is None or rank < best[0]:
-                best = (rank, interface, gateways[family])
-    return best[1:] if best is not None else None
+            for family, gateway in gateways.items():
+                if family not in best or rank < best[family][0]:
+                    best[family] = (rank, interface, gateway)
+    return [(family, *best[family][1:]) for family in sorted(best)]
 
 
 class _Reach:
