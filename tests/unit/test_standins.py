@@ -239,6 +239,10 @@ def test_what_is_read_by_annotations_is_the_same(both):
         real = read[1](cls, data)
         assert repr(mine) == repr(real)
         assert both["netcompose.resources"].to_data(mine) == data
+        brief = both["netcompose.resources"].to_brief_data(mine)
+        assert brief == importlib.import_module("netcompose.resources").to_brief_data(real)
+        with imported(both):
+            assert repr(read[0](other, brief)) == repr(mine)
         for wrong in ({**data, "no_such_attribute": 1}, [data], "text", {**data, next(iter(data)): {"no": ["such"]}}):
             words = []
             for how, kind in zip(read, (other, cls), strict=True):

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,32 @@ def test_the_program_keeps_them_beside_its_bytecode(tmp_path: Path) -> None:
         assert subprocess.run(argv, env=env, capture_output=True, check=True).stdout.startswith(b"{")
         written.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("methods.*")})
     assert len(written[0]) == 1 and written[0] == written[1]
+
+
+def test_nothing_is_looked_through_when_a_command_is_over(tmp_path: Path) -> None:
+    """What a run has made is the kernel's to take back, not the collector's to search."""
+    file = tmp_path / "many.yaml"
+    names = "\n".join(f"  c{number}: {{networks: [lab]}}" for number in range(200))
+    file.write_text(f"name: many\nnetworks: {{lab: {{}}}}\ncontainers:\n{names}\n")
+    code = """
+        import gc, os, sys
+        from netcompose.cli.main import command
+
+        searched = []
+
+        def end(status):
+            # Enough to set off a search that was put off.
+            kept = [[] for _ in range(10000)]
+            sys.stderr.write(f"{status} {searched}")
+            sys.stderr.flush()
+            leave(status)
+
+        leave, os._exit = os._exit, end
+        gc.callbacks.append(lambda phase, about: searched.append(about["generation"]))
+        gc.collect()
+        searched.clear()
+        command()
+    """
+    argv = [sys.executable, "-c", textwrap.dedent(code), "validate", "-f", str(file)]
+    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    assert done.stderr == "0 []", done.stderr

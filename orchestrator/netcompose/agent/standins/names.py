@@ -1,7 +1,5 @@
 """In the place of typing: names that stand for nothing until something is read by the annotations that they are in."""
 
-import sys
-
 if False:  # for the type checker
     from typing import Any
 
@@ -33,15 +31,6 @@ class _Name:
 
 
 _UNION = _Name("Union")
-
-
-def _get_type_hints(cls: "Any") -> "dict[str, Any]":
-    found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        names = vars(sys.modules[base.__module__])
-        for name, text in vars(base).get("__annotations__", {}).items():
-            found[name] = eval(text, names)  # noqa: S307 (the source of this very package)
-    return found
 
 
 def _get_origin(kind: "Any") -> "Any":
@@ -94,7 +83,6 @@ def typing() -> "Any":
         cast=lambda kind, value: value,
         get_args=_get_args,
         get_origin=_get_origin,
-        get_type_hints=_get_type_hints,
         NamedTuple=_Base(NamedTuple),
         Protocol=_Base(_Protocol),
         TypeVar=lambda name, *bounds, **options: _Name("Any"),
