@@ -222,6 +222,7 @@ class _Compilation:
         for name, interfaces in self.interfaces.items():
             self.routes[name], problems = container_routes(self.topology, self.topology.containers[name], interfaces)
             self.problems += problems
+        self.defaults = {name: routes.default for name, routes in self.routes.items()}
         for container in self.topology.containers.values():
             if container.routes and container.name not in self.interfaces:
                 message = f"container {container.name!r} has routes but no network stack of its own"
@@ -248,14 +249,13 @@ class _Compilation:
             on = [self.topology.networks[network] for network in self.by_host.networks(host)]
             for resource, asker in parents.resources(self.topology, host, on, self.live):
                 self._add(host, resource, asker)
-        for name, interfaces in self.interfaces.items():
+        for (name, interfaces), routes in zip(self.interfaces.items(), self.routes.values(), strict=True):
             host = self.topology.containers[name].host
-            routes = self.routes[name].by_interface
             for interface in interfaces:
                 found = used.get((host, interface.network))
                 if found is not None:
                     driver, pooled, place, asks = found
-                    own_routes = routes.get(interface.name, ())
+                    own_routes = routes.by_interface.get(interface.name, ())
                     for resource in driver.attached(self.topology.name, pooled, interface, own_routes, place):
                         self._add(host, resource, asks, of_attachment(interface))
 
@@ -272,9 +272,8 @@ class _Compilation:
                 self._add(host, cable, links.asker(link), of_link(link))
 
     def _containers(self) -> None:
-        default_networks = {name: routes.default for name, routes in self.routes.items()}
         resolvers = self._name_servers()
-        resolution = Resolution(self.topology, self.interfaces, self.owners, default_networks, resolvers)
+        resolution = Resolution(self.topology, self.interfaces, self.owners, self.defaults, resolvers)
         for container in self.topology.containers.values():
             self._container(container, resolution)
         self.problems += resolution.problems
@@ -302,7 +301,7 @@ class _Compilation:
         if owner:
             facts = self.live[host].facts if host in self.live else HostFacts()
             self._add(host, containers.namespace(topology, container, owner, self.carriers.get(name, "")))
-            files = containers.files(topology, name, resolution.hosts(name), resolution.resolv_conf(name, facts))
+            files = containers.files(topology, name, *resolution.files(container, facts))
             for file in files:
                 self._add(host, file)
         if container.image or container.exec or container.command:
@@ -330,8 +329,8 @@ class _Compilation:
         """Each host's packet filter and forwarding, and the ports that it publishes."""
         topology = self.topology
         self.problems += firewall.contradictions(topology)
-        defaults = {name: routes.default for name, routes in self.routes.items()}
-        filtered = {name: [item for item in own if self._has_gateway(item)] for name, own in self.interfaces.items()}
+        publish = [name for name, own in topology.containers.items() if own.ports and name in self.interfaces]
+        filtered = {name: [item for item in self.interfaces[name] if self._has_gateway(item)] for name in publish}
         for host, resources in list(self.resources.items()):
             bridges = [id.partition("/")[2] for id in resources if id.startswith("bridge/")]
             # Docker has the kernel show its filter what passes a bridge, too, and drops what it does not know.
@@ -341,7 +340,7 @@ class _Compilation:
             if not networks:
                 continue
             own = self.by_host.containers(host)
-            found = ports.publish(topology, host, own, filtered, defaults, live=self.live.get(host))
+            found = ports.publish(topology, host, own, filtered, self.defaults, live=self.live.get(host))
             self.problems += found.problems
             self.contested[host] = found.contested
             self._add(host, firewall.firewall(topology.name, networks, found.published, self.names_ports.get(host, 0)))

@@ -39,10 +39,12 @@ class _Block(NamedTuple):
 
 
 class _Peers(NamedTuple):
-    """What is known of one container for those who look for it: its interfaces by network and by cable."""
+    """What is known of one container for those who look for it: its interfaces by network and by cable, and the other
+    ends of its cables."""
 
     networks: dict[str, Interface]
     cables: list[Interface]
+    far: list[Interface]
 
 
 class Resolution:
@@ -66,7 +68,6 @@ class Resolution:
         self._default_networks = default_networks
         self._resolvers = resolvers or {}
         self._peers: dict[str, _Peers] = {}
-        self._far: dict[str, list[Interface]] = {}
         self._index(interfaces)
         self._blocks = self._build_blocks()
         self._whole: dict[str, str] = {}
@@ -81,7 +82,7 @@ class Resolution:
     def _index(self, interfaces: Interfaces) -> None:
         by_cable: dict[str, list[Interface]] = {}
         for container, own in interfaces.items():
-            peers = self._peers[container] = _Peers({}, [])
+            peers = self._peers[container] = _Peers({}, [], [])
             for interface in own:
                 if interface.network:
                     peers.networks[interface.network] = interface
@@ -90,7 +91,7 @@ class Resolution:
                     by_cable.setdefault(interface.id, []).append(interface)
         for ends in by_cable.values():
             for end in ends:
-                self._far.setdefault(end.container, []).extend(far for far in ends if far is not end)
+                self._peers[end.container].far.extend([far for far in ends if far is not end])
 
     def _build_blocks(self) -> dict[str, _Block]:
         lines: dict[str, list[tuple[str, str]]] = {}
@@ -111,32 +112,31 @@ class Resolution:
             for network, found in lines.items()
         }
 
-    def hosts(self, name: str) -> str:
-        """The ``hosts`` file of a container, joined ones included."""
-        return self._hosts(name, bool(self._resolver(name)))
+    def files(self, container: Container, facts: HostFacts) -> tuple[str, str]:
+        """The ``hosts`` and ``resolv.conf`` files of a container, joined ones included; ``facts`` are its host's."""
+        owner = self._owners[container.name]
+        # The address of the topology's name server as the container knows it, empty if it asks none.
+        resolver = "" if container.dns else self._resolvers.get(owner, "")
+        return self._hosts(container, owner, bool(resolver)), self._resolv_conf(container, owner, resolver, facts)
 
-    def _resolver(self, name: str) -> str:
-        """The address of the topology's name server as the container knows it, empty if it asks none."""
-        return "" if self._topology.containers[name].dns else self._resolvers.get(self._owners[name], "")
-
-    def _hosts(self, name: str, served: bool) -> str:
+    def _hosts(self, container: Container, owner: str, served: bool) -> str:
+        name = container.name
         joined = name in self._joined
         text = self._texts.get((name, served)) if joined else None
         if text is None:
-            container = self._topology.containers[name]
-            owner = self._owners[name]
+            peers = self._peers[owner]
             if owner == name:
-                text = self._base(container, served)
+                text = self._base(container, peers, served)
             else:
-                text = self._hosts(owner, served) + self._own_lines(owner, _own_names(container))
+                text = self._hosts(self._topology.containers[owner], owner, served)
+                text += self._own_lines(peers, _own_names(container))
             text += self._additions(container, owner)
             if joined:
                 self._texts[name, served] = text
         return text
 
-    def _base(self, container: Container, served: bool) -> str:
+    def _base(self, container: Container, peers: _Peers, served: bool) -> str:
         """Localhost, the container itself, and its peers: those on cables, and on its networks if nobody else tells."""
-        peers = self._peers[container.name]
         networks = sorted([name for name in peers.networks if name not in self._served] if served else peers.networks)
         far = self._cable_lines(container.name, peers)
         names = _own_names(container)
@@ -149,16 +149,15 @@ class Resolution:
                     self._whole[network] = _LOCALHOST + block.text
                 return self._whole[network]
         blocks = [self._blocks[network].text for network in networks]
-        return "".join((_LOCALHOST, self._own_lines(container.name, names), *blocks, *far))
+        return "".join((_LOCALHOST, self._own_lines(peers, names), *blocks, *far))
 
-    def _own_lines(self, owner: str, names: Sequence[str]) -> str:
+    def _own_lines(self, peers: _Peers, names: Sequence[str]) -> str:
         text = " ".join(names)
-        addresses = [address.text for interface in self._ordered(owner) for address in interface.addresses]
+        addresses = [address.text for interface in self._ordered(peers) for address in interface.addresses]
         # Debian's convention for a host without an address of its own, so that its name resolves all the same.
         return "".join([f"{address}\t{text}\n" for address in addresses or ["127.0.1.1"]])
 
-    def _ordered(self, owner: str) -> list[Interface]:
-        peers = self._peers[owner]
+    def _ordered(self, peers: _Peers) -> list[Interface]:
         networks = list(peers.networks.values())
         if len(networks) > 1:
             networks = [peers.networks[name] for name in sorted(peers.networks)]
@@ -166,9 +165,7 @@ class Resolution:
 
     def _cable_lines(self, name: str, peers: _Peers) -> list[str]:
         lines: list[str] = []
-        if name not in self._far:
-            return lines
-        for far in sorted(self._far[name], key=lambda end: (end.container, end.name)):
+        for far in sorted(peers.far, key=lambda end: (end.container, end.name)):
             if far.container == name or not peers.networks.keys().isdisjoint(self._peers[far.container].networks):
                 continue
             text = " ".join(_own_names(self._topology.containers[far.container]))
@@ -199,8 +196,8 @@ class Resolution:
             return ["127.0.0.1", "::1"]
         theirs = self._peers[target].networks
         shared = [theirs[network] for network in sorted(self._peers[owner].networks) if network in theirs]
-        cables = sorted((far for far in self._far.get(owner, ()) if far.container == target), key=_by_name)
-        for choice in (shared, cables, self._ordered(target)):
+        cables = sorted((far for far in self._peers[owner].far if far.container == target), key=_by_name)
+        for choice in (shared, cables, self._ordered(self._peers[target])):
             addresses = [address.text for interface in choice for address in interface.addresses]
             if addresses:
                 return addresses
@@ -221,17 +218,13 @@ class Resolution:
             self.problems.append(self._topology.source.problem(message, path, hint=hint))
         return found
 
-    def resolv_conf(self, name: str, facts: HostFacts) -> str:
-        """The ``resolv.conf`` file of a container; ``facts`` are its host's."""
-        container = self._topology.containers[name]
-        owner = self._owners[name]
-        inherited = self._topology.containers[owner]
-        resolver = self._resolver(name)
+    def _resolv_conf(self, container: Container, owner: str, resolver: str, facts: HostFacts) -> str:
+        inherited = container if owner == container.name else self._topology.containers[owner]
         servers: Iterable[str] = (resolver,) if resolver else container.dns or inherited.dns
         if not servers:
             servers = [server for server in facts.nameservers if _usable(server)]
         if not servers:
-            addresses = (a for interface in self._ordered(owner) for a in interface.addresses)
+            addresses = (a for interface in self._ordered(self._peers[owner]) for a in interface.addresses)
             servers = PUBLIC[4] + (PUBLIC[6] if any(a.family == 6 for a in addresses) else ())
         search: Sequence[str] = container.dns_search or inherited.dns_search or facts.search
         options: Sequence[str] = container.dns_options or inherited.dns_options or facts.resolver_options
@@ -239,11 +232,11 @@ class Resolution:
         key = (bool(resolver), tuple(servers), tuple(search), tuple(options))
         text = self._kept.get(key)
         if text is None:
-            text = self._kept[key] = _resolv_conf(*key)
+            text = self._kept[key] = _resolv_conf_text(*key)
         return text
 
 
-def _resolv_conf(served: bool, servers: Sequence[str], search: Sequence[str], options: Sequence[str]) -> str:
+def _resolv_conf_text(served: bool, servers: Sequence[str], search: Sequence[str], options: Sequence[str]) -> str:
     """``served``: it is the topology's name server that is asked."""
     lines = [f"nameserver {server}\n" for server in servers]
     if served and not any(option.startswith("ndots:") for option in options):

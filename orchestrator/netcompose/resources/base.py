@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 #: How an attribute changes on a live object: without touching the rest of it, or only with a new object.
 #: An observed attribute (an interface index) is read, kept for a rollback, and never compared.
@@ -58,8 +58,7 @@ def attribute(
     return field(**options)
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(NamedTuple):
     """One resource needs another one first.
 
     ``attribute`` is the path of the attribute that ties them and that has to be set again when the required
