@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from netcompose.planner.plan import CREATE, DELETE, REPLACE, UPDATE, Change, Plan
-from netcompose.views.differences import created_lines, difference_lines
-from netcompose.views.problems import plan_problems_text
 from netcompose.views.terminal import Paint, count, fold_names, printable
 
 SYMBOLS = {CREATE: "+", UPDATE: "~", REPLACE: "-/+", DELETE: "-"}
@@ -31,6 +29,8 @@ def plan_text(plan: Plan, *, file: str = "topology.yaml", colour: bool = False, 
         return f"No changes: the live state is as {printable(file)} says.\n"
     blocks = []
     if plan.problems:
+        from netcompose.views.problems import plan_problems_text
+
         total = count(len(plan.problems), "problem")
         head = paint(f"This plan cannot be applied: {total}.", "bold", "red")
         blocks.append(head + "\n\n" + plan_problems_text(plan.problems, colour=colour).rstrip("\n"))
@@ -143,6 +143,9 @@ def _title(change: Change, paint: Paint, width: int = 0) -> str:
 
 
 def _one_change(change: Change, paint: Paint, full: bool) -> list[str]:
+    # A plan without changes is the usual one, and needs none of it.
+    from netcompose.views.differences import created_lines, difference_lines
+
     lines = [_title(change, paint)]
     if change.actions == CREATE and change.after is not None:
         lines += ["    " + line for line in created_lines(change.after)]
