@@ -199,9 +199,11 @@ def _resources(
     contents[MAIN] = f'{_SERVER}    identity: "{_digest(contents[MAIN])}"\n' + contents[MAIN]
     folder = f"/etc/netns/{netns_name(topology, DNS_SERVICE)}/{FOLDER}"
     files = []
-    for name in sorted(contents):
+    reads = {}
+    for name, content in sorted(contents.items()):
         id = names.file_id(DNS_SERVICE, f"{FOLDER}/{name}")
-        files.append(File(id=id, container=DNS_SERVICE, path=f"{folder}/{name}", content=contents[name]))
+        files.append(File(id=id, container=DNS_SERVICE, path=f"{folder}/{name}", content=content))
+        reads[name] = _digest(content)
     yield from files
     yield Process(
         id=PROCESS_ID,
@@ -211,7 +213,7 @@ def _resources(
         user=facts.name_server_user,
         restart="always",
         stop_grace_period=2.0,
-        reads={name: _digest(contents[name]) for name in sorted(contents)},
+        reads=reads,
         after=(*(file.id for file in files), firewall_id(topology)),
     )
 

@@ -43,6 +43,18 @@ _INPUT = (
     'iifname "nc*" ip6 daddr @gateway_addresses6 iifname . ip6 daddr != @gateways6 drop '
     'comment "the gateway of another network"',
 )
+#: The sets of every table.
+_SETS = {
+    "networks": "type ifname",
+    "internal": "type ifname",
+    "routed": "type ifname",
+    "gateways4": "type ifname . ipv4_addr",
+    "gateways6": "type ifname . ipv6_addr",
+    "gateway_addresses4": "type ipv4_addr",
+    "gateway_addresses6": "type ipv6_addr",
+    "masquerade4": "type ipv4_addr; flags interval",
+    "masquerade6": "type ipv6_addr; flags interval",
+}
 #: Questions for names go to the gateway's port 53; behind it is the port that the name server listens on.
 _TO_NAMES = (
     'iifname . ip daddr @gateways4 meta l4proto {{ tcp, udp }} th dport {} {} comment "names"',
@@ -114,15 +126,14 @@ def contradictions(topology: Topology) -> Iterator[Problem]:
 
 
 def _networks(networks: Sequence[PooledNetwork], bridges: dict[str, str]) -> Table:
-    found: dict[str, list[str]] = {"networks": [], "internal": [], "routed": [], "within": []}
-    for family in (4, 6):
-        found.update({f"{what}{family}": [] for what in ("gateways", "gateway_addresses", "masquerade")})
+    found: dict[str, list[str]] = {name: [] for name in _SETS}
+    within = []
     for item in networks:
         network = item.network
         bridge = f'"{bridges[network.name]}"'
         comment = _comment(f"network {network.name}")
         found["networks"].append(bridge + comment)
-        found["within"].append(f"{bridge} . {bridge}{comment} : {'accept' if network.icc else 'drop'}")
+        within.append(f"{bridge} . {bridge}{comment} : {'accept' if network.icc else 'drop'}")
         if network.internal:
             found["internal"].append(bridge + comment)
         elif not network.isolated:
@@ -132,19 +143,8 @@ def _networks(networks: Sequence[PooledNetwork], bridges: dict[str, str]) -> Tab
             found[f"gateway_addresses{pool.family}"].append(pool.gateway + comment)
             if network.masquerade and not network.internal:
                 found[f"masquerade{pool.family}"].append(_subnet(pool) + comment)
-    types = {
-        "networks": "type ifname",
-        "internal": "type ifname",
-        "routed": "type ifname",
-        "gateways4": "type ifname . ipv4_addr",
-        "gateways6": "type ifname . ipv6_addr",
-        "gateway_addresses4": "type ipv4_addr",
-        "gateway_addresses6": "type ipv6_addr",
-        "masquerade4": "type ipv4_addr; flags interval",
-        "masquerade6": "type ipv6_addr; flags interval",
-    }
-    table = {f"set {name}": (declared, *sorted(found[name])) for name, declared in types.items()}
-    table["map within"] = ("type ifname . ifname : verdict", *sorted(found["within"]))
+    table = {f"set {name}": (declared, *sorted(found[name])) for name, declared in _SETS.items()}
+    table["map within"] = ("type ifname . ifname : verdict", *sorted(within))
     return table
 
 
