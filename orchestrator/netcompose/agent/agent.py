@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
-from netcompose.agent import facts, features, housekeeping, library, rundir, watchdog
+from netcompose.agent import facts, features, housekeeping, library, listing, rundir, watchdog
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
@@ -178,9 +178,11 @@ class Agent:
             self._before.setdefault(change.id, None)
 
     def confirm(self) -> None:
-        """The run is verified: forget how it was before, and clean up what no longer serves anything."""
+        """The run is verified: forget how it was before, keep what was read for the next, and clean up what no longer
+        serves anything."""
         self._before = {}
         self._disarm()
+        listing.keep(self._topology)
         housekeeping.settle(self._topology)
 
     def rollback(self) -> None:
