@@ -50,6 +50,8 @@ class Agent:
         self._armed: Sequence[Change] = ()
         #: The id that an object had before the run that has renamed it -> the one that it has now.
         self._renamed: dict[str, str] = {}
+        #: Whether the end of the run is to be remembered.
+        self._keeps = False
         #: The image that is arriving.
         self._arrival: Optional[Arrival] = None
         _allow_open_files()
@@ -114,9 +116,12 @@ class Agent:
         self._topology = topology
         self._before = {}
         self._renamed = {}
+        self._keeps = not brief
 
     def unlock(self) -> None:
-        """End the run."""
+        """End the run; unless it was put back, what the next reading will want to know is kept."""
+        if self._keeps and self._lock.held:
+            listing.keep(self._topology)
         self._lock.release()
 
     def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None:
@@ -178,11 +183,9 @@ class Agent:
             self._before.setdefault(change.id, None)
 
     def confirm(self) -> None:
-        """The run is verified: forget how it was before, keep what was read for the next, and clean up what no longer
-        serves anything."""
+        """The run is verified: forget how it was before, and clean up what no longer serves anything."""
         self._before = {}
         self._disarm()
-        listing.keep(self._topology)
         housekeeping.settle(self._topology)
 
     def rollback(self) -> None:
@@ -190,6 +193,7 @@ class Agent:
 
         Raises ``RollbackFailed`` with what could not be put back.
         """
+        self._keeps = False
         if not self._before:
             self._disarm()
             return

@@ -1,6 +1,6 @@
 """The table of a topology as nft lists it. nft is asked only if the table is not what it was when nft was last asked.
 
-``/run/netcompose/<topology>/listing`` has what nft said when a run was confirmed: a seal (SHA-256 in hex), and behind
+``/run/netcompose/<topology>/listing`` has what nft said at the end of a run: a seal (SHA-256 in hex), and behind
 it the parts of the table as JSON. The seal is over these, over the digest of the kernel's dump of the table that they
 were listed of (kernel/nftdump.py), and over what else decides on them: the program nft and the version of netcompose. A
 file that is damaged, or of another table, has another seal, and nft is asked as if there were none.
