@@ -264,6 +264,29 @@ def test_a_table_that_changes_meanwhile_is_read_as_it_was_at_one_moment(watched:
     assert found == [[False, routed], [True, routed + 1]], f"{count} readings"
 
 
+_CHANGES_WHILE_KEPT = f"""
+import subprocess
+from netcompose.agent import listing
+read = listing.nft.read
+def read_and_change(name):
+    found = read(name)
+    subprocess.run(["nft", "add rule {TABLE} forward tcp dport 22 accept"], check=True)
+    return found
+listing.nft.read = read_and_change
+listing.keep("listed")
+"""
+
+
+def test_what_changes_while_it_is_kept_is_not_kept(watched: Watched) -> None:
+    watched.up()
+    watched.sh(f"rm {KEPT}")
+    done = forkserver.run(watched.host, "-c", _CHANGES_WHILE_KEPT, env=watched.env)
+    assert done.returncode == 0, done.stderr
+    assert run(watched.host, "find", "/run/netcompose", "-name", "listing*") == ""
+    watched.cli("up")
+    assert watched.read()[1] == 0
+
+
 #: What may become of the file.
 DAMAGE: dict[str, str] = {
     "cut off": f"truncate -s 500 {KEPT}",
