@@ -65,6 +65,18 @@ def test_a_bundle_that_is_not_what_its_name_says_never_runs(site):
     assert contact(site, COUNT).stdout == "True 1 1 False\n"
 
 
+def test_a_connection_that_was_begun_early_is_the_only_one(site):
+    code = """
+import subprocess
+begun = ssh.begin([target])
+connection = ssh.connect(target, approach=begun["server1"])
+seen = subprocess.run(["ss", "-Htn", "dst", "10.99.0.11"], capture_output=True, text=True, check=True).stdout
+print(len(seen.splitlines()), connection.observe("lab").facts.hostname)
+connection.close()
+"""
+    assert contact(site, code).stdout == "1 server1\n"
+
+
 def test_compiled_code_that_is_cut_off_or_of_another_bundle_never_runs(site):
     contact(site, COUNT)
     host = site["server1"]

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netcompose.topology.model import Host
     from netcompose.transports.ssh import SshTarget
+    from netcompose.transports.ssh.approach import Approach
     from netcompose.transports.ssh.connection import SshAgent
 
 
-def connect(host: Host, *, accept_new: bool = False) -> SshAgent:
-    """The agent of a host that has an address; notes of the connection are printed. ``accept_new``: see
-    ``--accept-new-host-keys``."""
+@contextlib.contextmanager
+def approach(hosts: Iterable[Host]) -> Iterator[dict[str, Approach]]:
+    """Connections to hosts that have an address, begun before they are needed."""
     from netcompose.transports import ssh
 
-    connection = ssh.connect(target_of(host), accept_new=accept_new)
+    begun = ssh.begin([target_of(host) for host in hosts if host.address])
+    try:
+        yield begun
+    finally:
+        for item in begun.values():
+            item.close()
+
+
+def connect(host: Host, *, accept_new: bool = False, approach: Approach | None = None) -> SshAgent:
+    """The agent of a host that has an address; notes of the connection are printed. ``accept_new``: see
+    ``--accept-new-host-keys``; ``approach`` is what was begun for the host."""
+    from netcompose.transports import ssh
+
+    connection = ssh.connect(target_of(host), accept_new=accept_new, approach=approach)
     for note in connection.notes:
         sys.stderr.write(f"note: {note}\n")
     return connection

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netcompose.topology.model import Host, Topology
     from netcompose.transports.base import Connection
     from netcompose.transports.remote import RemoteAgent
+    from netcompose.transports.ssh.approach import Approach
 
 
 @contextlib.contextmanager
@@ -31,8 +32,6 @@ def reach_some(
     names: Sequence[str], args: argparse.Namespace, topology: Topology | None = None
 ) -> Iterator[tuple[Executor, dict[str, NetcomposeError]]]:
     """Connections to those of these hosts that can be reached, and what is wrong with the others."""
-    from netcompose.executor.run import Executor
-
     hosts = known_hosts(names, args, topology)
     alone = len(hosts) == 1 and not next(iter(hosts.values())).address
     if alone:
@@ -42,6 +41,8 @@ def reach_some(
         failures: dict[str, NetcomposeError] = {}
     else:
         connections, failures = _all_at_once(hosts, args)
+    from netcompose.executor.run import Executor
+
     try:
         # With this machine alone the agent is this process; every other run has to survive the loss of a connection.
         yield Executor(connections, None if alone else lambda name: connect(hosts[name], args)), failures
@@ -73,33 +74,40 @@ def known_hosts(names: Sequence[str], args: argparse.Namespace, topology: Topolo
     return found
 
 
-def connect(host: Host, args: argparse.Namespace) -> RemoteAgent:
-    """The agent of one of several hosts. On this machine it is a process of its own, armed like the others."""
+def connect(host: Host, args: argparse.Namespace, approach: Approach | None = None) -> RemoteAgent:
+    """The agent of one of several hosts. On this machine it is a process of its own, armed like the others.
+    ``approach`` is what was begun for one behind SSH."""
     if not host.address:
         from netcompose.transports import local
 
         return local.spawn(host.name)
     from netcompose.cli import connections
 
-    return connections.connect(host, accept_new=args.accept_new_host_keys)
+    return connections.connect(host, accept_new=args.accept_new_host_keys, approach=approach)
 
 
 def _all_at_once(
     hosts: Mapping[str, Host], args: argparse.Namespace
 ) -> tuple[dict[str, Connection], dict[str, NetcomposeError]]:
-    from netcompose.executor.fanout import side_by_side
+    from netcompose.cli.connections import approach
+    from netcompose.executor.fanout import POOL, side_by_side
 
     connections: dict[str, Connection] = {}
     failures: dict[str, NetcomposeError] = {}
 
     def one(host: Host) -> None:
         try:
-            connections[host.name] = connect(host, args)
+            connections[host.name] = connect(host, args, begun.get(host.name))
         except NetcomposeError as error:
             failures[host.name] = error
 
     try:
-        side_by_side({name: lambda host=host: one(host) for name, host in hosts.items()})  # type: ignore[misc]
+        # Of those that go first.
+        with approach(list(hosts.values())[:POOL]) as begun:
+            # Needed afterwards, when there is nothing else to do any more.
+            import netcompose.executor.run  # noqa: F401
+
+            side_by_side({name: lambda host=host: one(host) for name, host in hosts.items()})  # type: ignore[misc]
     except BaseException:
         for connection in connections.values():
             connection.close()

@@ -81,7 +81,7 @@ def ask(asked: list[str], host: str, *options: tuple[str, str], hostname: str = 
         asked.append(host)
         return {"host": [host], "hostname": [hostname or host], "user": ["me"]}
 
-    return alike.ask(host, options, really)
+    return alike.ask(host, options, really, alike.Configuration())
 
 
 def test_all_hosts_at_once_are_one_question_for_each_set_of_options(asked: list[str]) -> None:

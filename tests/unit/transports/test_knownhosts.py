@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from netcompose.transports.ssh import knownhosts
-from netcompose.transports.ssh.knownhosts import Verdict, judge, known_types, read, remember
+from netcompose.transports.ssh.knownhosts import Known, Verdict, judge, known_types, read, remember
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
 
@@ -60,11 +60,25 @@ def test_a_fingerprint_is_the_one_that_openssh_shows(keys, tmp_path):
 def test_names_and_patterns(keys, tmp_path, patterns, hits, misses):
     file = tmp_path / "known_hosts"
     file.write_text(f"{patterns} {' '.join(keys['a'])}\n")
-    (entry,) = read([str(file)])
+    known = read([str(file)])
     for name in hits:
-        assert entry.is_for(name) and finds(file, name), name
+        assert known.lines_for(name) == [*known.entries] and finds(file, name), name
     for name in misses:
-        assert not entry.is_for(name) and not finds(file, name), name
+        assert known.lines_for(name) == [] and not finds(file, name), name
+
+
+def test_lines_stay_in_their_order_and_a_file_that_changes_is_read_again(keys, tmp_path):
+    file = tmp_path / "known_hosts"
+    text = "".join(
+        f"{names} {' '.join(keys['a'])}\n" for names in ("lab1,lab1", "lab*,!lab2", "lab2,lab1", "x", "lab1")
+    )
+    file.write_text(text)
+    assert [entry.line for entry in read([str(file)]).lines_for("lab1")] == [1, 2, 3, 5]
+    assert read([str(file)]) is read([str(file)])
+    remember(str(file), "lab9", blob(keys["e"]))
+    assert [entry.line for entry in read([str(file)]).lines_for("lab9")] == [2, 6]
+    file.write_text(text.replace("x ", "y "))
+    assert [entry.line for entry in read([str(file)]).lines_for("y")] == [4]
 
 
 def test_hashed_names_of_openssh_are_found_and_ours_by_openssh(keys, tmp_path):
@@ -88,7 +102,7 @@ def test_verdicts(keys, tmp_path):
         f"not a line\nlab4 ssh-ed25519 !!!\n@unheard-of lab5 {a}\nlab6 ssh-ed25519 AAAA\n"
     )
     entries = read([str(tmp_path / "nothing"), str(file), str(tmp_path)])
-    assert [entry.line for entry in entries] == [3, 4, 5, 6, 7]
+    assert [entry.line for entry in entries.entries] == [3, 4, 5, 6, 7]
     known = judge(entries, "lab1", blob(keys["a"]))
     assert known.verdict is Verdict.KNOWN and known.entries[0].place == f"{file}:4"
     changed = judge(entries, "lab1", blob(keys["e"]))
@@ -97,7 +111,7 @@ def test_verdicts(keys, tmp_path):
     certified = judge(entries, "x.lab", blob(keys["a"]))
     assert certified.verdict is Verdict.UNKNOWN and [entry.line for entry in certified.authority] == [3]
     # A line that trusts an authority is not a key that the host may show itself.
-    assert judge(entries[:1], "x.lab", blob(keys["b"])).verdict is Verdict.UNKNOWN
+    assert judge(Known(entries.entries[:1]), "x.lab", blob(keys["b"])).verdict is Verdict.UNKNOWN
     assert known_types(entries, "lab2") == ["ecdsa-sha2-nistp256"]
     assert known_types(entries, "x.lab") == []
 

@@ -6,10 +6,12 @@ and no token or variable in any value (ssh_config(5)). Then two answers differ i
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import pwd
 import re
+import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -28,10 +30,29 @@ _lock = threading.Lock()
 _answers: dict[tuple[object, ...], Answer] = {}
 
 
-def ask(alias: str, options: Sequence[tuple[str, str]], really: Callable[[], Answer]) -> Answer:
+class Configuration:
+    """The user's and the system's configuration as it is when it is first asked for: see :func:`configuration`."""
+
+    @functools.cached_property
+    def readable_by_ssh(self) -> bool:
+        """There is an ssh(1) to ask."""
+        return shutil.which("ssh") is not None
+
+    @functools.cached_property
+    def text(self) -> str | None:
+        """Its lines; None if they may say different things of two hosts."""
+        return configuration()
+
+
+def ask(
+    alias: str,
+    options: Sequence[tuple[str, str]],
+    really: Callable[[], Answer],
+    known: Configuration,
+) -> Answer:
     """The answer for a host: from the one for another host if the configuration is provably the same for both, else by
-    ``really``. The files are read each time, so that nothing is taken from what they were before."""
-    text = configuration() if _is_plain(alias) else None
+    ``really``. What the files are is read by whoever asks, so that nothing is taken from what they were before."""
+    text = known.text if _is_plain(alias) else None
     if text is None:
         return really()
     key = (text, *options)

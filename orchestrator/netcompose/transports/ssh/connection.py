@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,10 @@ from netcompose.agent.protocol import ALIVE
 from netcompose.errors import HostUnreachable, NetcomposeError
 from netcompose.transports.base import Progress
 from netcompose.transports.remote import START_TIMEOUT, RemoteAgent
-from netcompose.transports.ssh import bootstrap, bundle
+from netcompose.transports.ssh import bootstrap, bundle, clock
 from netcompose.transports.ssh.bootstrap import Login, Started
 from netcompose.transports.ssh.deadline import Deadline
-from netcompose.transports.ssh.dial import dial, silent
+from netcompose.transports.ssh.dial import dial, silent, tune
 from netcompose.transports.ssh.handshake import Dropped, handshake
 from netcompose.transports.ssh.login import log_in
 from netcompose.transports.ssh.settings import Hop, route
@@ -26,6 +25,8 @@ from netcompose.transports.ssh.target import SshTarget
 
 if TYPE_CHECKING:
     import paramiko
+
+    from netcompose.transports.ssh.approach import Approach
 
 #: Bytes that may be under way to us: what a host of 1000 containers observes has 4 MB.
 _WINDOW = 16 << 20
@@ -50,26 +51,26 @@ class SshAgent(RemoteAgent):
             else ()
         )
         self._stream = stream
-        self._closed = threading.Event()
+        self._closed = False
         super().__init__(target.name, stream, answer_timeout=target.command_timeout)
         self.keepalive = target.keepalive
         if target.keepalive > 0:
-            threading.Thread(target=self._live, args=(target.keepalive,), daemon=True).start()
+            clock.after(target.keepalive, self._live)
 
-    def _live(self, every: float) -> None:
+    def _live(self) -> None:
         """Signs of life between requests; during one the agent expects nothing but its end. The SSH server has to
         answer all the time: behind a jump host no TCP connection of ours tells that it is gone."""
-        while not self._closed.wait(every):
-            patience = threading.Timer(max(_SIGNS_MISSING * every, _LEAST_PATIENCE), self._stream.close)
-            patience.daemon = True
-            patience.start()
-            self._stream.ask()
-            patience.cancel()
-            if self._busy.acquire(blocking=False):
-                try:
-                    self._stream.send_if_idle(ALIVE)
-                finally:
-                    self._busy.release()
+        if self._closed:
+            return
+        patience = clock.after(max(_SIGNS_MISSING * self.keepalive, _LEAST_PATIENCE), self._stream.close)
+        self._stream.ask()
+        patience.cancel()
+        if self._busy.acquire(blocking=False):
+            try:
+                self._stream.send_if_idle(ALIVE)
+            finally:
+                self._busy.release()
+        clock.after(self.keepalive, self._live)
 
     def _call(
         self, method: str, params: dict[str, Any], progress: Progress | None = None, timeout: float | None = None
@@ -90,14 +91,14 @@ class SshAgent(RemoteAgent):
 
     def close(self) -> None:
         """See :meth:`RemoteAgent.close`."""
-        self._closed.set()
+        self._closed = True
         super().close()
 
 
-def open_agent(target: SshTarget, *, accept_new: bool, timeout: float) -> SshAgent:
+def open_agent(target: SshTarget, *, accept_new: bool, timeout: float, approach: Approach | None = None) -> SshAgent:
     """See :func:`netcompose.transports.ssh.connect`."""
     with contextlib.ExitStack() as undo:
-        way = _Way(target, accept_new=accept_new, timeout=timeout)
+        way = _Way(target, accept_new=accept_new, timeout=timeout, approach=approach)
         undo.callback(way.close)
         with way.within(START_TIMEOUT) as deadline:
             stream, login = way.session(deadline)
@@ -122,14 +123,17 @@ def empty_cache(target: SshTarget, *, accept_new: bool, timeout: float) -> list[
 class _Way:
     """The connections of a chain of hops, made one after the other and closed together."""
 
-    def __init__(self, target: SshTarget, *, accept_new: bool, timeout: float) -> None:
+    def __init__(
+        self, target: SshTarget, *, accept_new: bool, timeout: float, approach: Approach | None = None
+    ) -> None:
         self._target = target
+        self._approach = approach
         self._transports: list[paramiko.Transport] = []
         self._late = False
         # Without a handler, Python prints the library's tracebacks to stderr.
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         try:
-            self._hops = route(target)
+            self._hops = approach.hops if approach is not None else route(target)
             with self.within(timeout) as deadline:
                 for hop in self._hops:
                     self._extend(hop, accept_new, deadline)
@@ -147,7 +151,7 @@ class _Way:
     def _shake_hands(self, hop: Hop, accept_new: bool, deadline: Deadline) -> paramiko.Transport:
         before = self._transports[-1] if self._transports else None
         for pause in (*_PAUSES, None):
-            sock = dial(self._target.name, hop, before, self._target.keepalive, deadline)
+            sock = self._arrived(deadline) or dial(self._target.name, hop, before, self._target.keepalive, deadline)
             try:
                 return handshake(self._target.name, hop, sock, accept_new=accept_new, deadline=deadline)
             except Dropped:
@@ -155,6 +159,13 @@ class _Way:
                     raise
                 time.sleep(pause)
         raise AssertionError
+
+    def _arrived(self, deadline: Deadline) -> socket.socket | None:
+        """The connection that was begun before, if there is one."""
+        sock = self._approach.arrived(deadline) if self._approach is not None else None
+        if sock is not None:
+            tune(sock, self._target.keepalive)
+        return sock
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[Deadline]:
@@ -166,9 +177,7 @@ class _Way:
             self.close()
 
         # Every wait that knows the deadline has its own words for it, and a second to say them.
-        timer = threading.Timer(seconds + 1, cut)
-        timer.daemon = True
-        timer.start()
+        alarm = clock.after(seconds + 1, cut)
         try:
             yield deadline
         except NetcomposeError:
@@ -178,7 +187,7 @@ class _Way:
         except TimeoutError:
             raise silent(self._target.name, self._hops[-1], deadline) from None
         finally:
-            timer.cancel()
+            alarm.cancel()
 
     def session(self, deadline: Deadline) -> tuple[ChannelStream, Login]:
         """A channel on the host itself."""

@@ -20,14 +20,25 @@ if TYPE_CHECKING:
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
+#: Bytes that are taken from the kernel at once.
+_PIECE = 1 << 16
+
+
 class Socket(socket.socket):
     """A TCP socket that acknowledges at once: sshd holds a small answer back until the one before it is acknowledged,
-    and the kernel would take its time for that (40 ms; the setting lasts only for a while, tcp(7))."""
+    and the kernel would take its time for that (40 ms; the setting lasts only for a while, tcp(7)). What has come is
+    taken as a whole: paramiko asks for a packet in pieces."""
+
+    _held = b""
+    _given = 0
 
     def recv(self, count: int, flags: int = 0) -> bytes:
-        """See ``socket.recv``."""
-        data = super().recv(count, flags)
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        """See ``socket.recv``; for one reader, and nobody may look with ``select`` whether there is something."""
+        if self._given == len(self._held):
+            self._held, self._given = super().recv(_PIECE, flags), 0
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        data = self._held[self._given : self._given + count]
+        self._given += len(data)
         return data
 
 
@@ -75,6 +86,20 @@ def _by_command(host: str, hop: Hop) -> Any:
         ) from None
 
 
+def begin(hop: Hop) -> Socket | None:
+    """A connection that is being made, without waiting for anything: only to an address that needs no name server.
+    None if there is none to begin."""
+    try:
+        family, kind, protocol, _, address = _address(hop)[0]
+        sock = Socket(family, kind | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol)
+    except OSError:
+        return None
+    if sock.connect_ex(address) in (0, errno.EINPROGRESS):
+        return sock
+    sock.close()
+    return None
+
+
 def _direct(host: str, hop: Hop, keepalive: float, deadline: Deadline) -> socket.socket:
     last: OSError | None = None
     found = _resolve(host, hop, deadline)
@@ -90,7 +115,7 @@ def _direct(host: str, hop: Hop, keepalive: float, deadline: Deadline) -> socket
                 sock.close()
             last = error
             continue
-        _tune(sock, keepalive)
+        tune(sock, keepalive)
         return sock
     raise _unreachable(host, hop, last, deadline) from None
 
@@ -107,8 +132,8 @@ def _resolve(host: str, hop: Hop, deadline: Deadline) -> list[Any]:
             answers.put(error)
 
     with contextlib.suppress(OSError):
-        # An address needs no name server, and so no thread.
-        return socket.getaddrinfo(hop.hostname, hop.port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        # No name server, and so no thread.
+        return _address(hop)
     threading.Thread(target=ask, daemon=True).start()
     try:
         answer = answers.get(timeout=_left(host, hop, deadline))
@@ -126,7 +151,13 @@ def _resolve(host: str, hop: Hop, deadline: Deadline) -> list[Any]:
     return list(answer)
 
 
-def _tune(sock: socket.socket, keepalive: float) -> None:
+def _address(hop: Hop) -> list[Any]:
+    """What is an address already; ``OSError`` for a name."""
+    family = _FAMILIES.get(hop.address_family, socket.AF_UNSPEC)
+    return socket.getaddrinfo(hop.hostname, hop.port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+
+
+def tune(sock: socket.socket, keepalive: float) -> None:
     """Small messages go at once, and a peer that is silent for three signs of life is gone (tcp(7))."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if keepalive > 0:

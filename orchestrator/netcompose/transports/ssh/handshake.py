@@ -9,7 +9,7 @@ from netcompose.errors import HostKeyRefused, HostUnreachable, NetcomposeError
 from netcompose.transports.ssh import knownhosts
 from netcompose.transports.ssh.deadline import Deadline
 from netcompose.transports.ssh.dial import silent
-from netcompose.transports.ssh.knownhosts import Entry, Verdict
+from netcompose.transports.ssh.knownhosts import Known, Verdict
 from netcompose.transports.ssh.settings import Hop
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _prefer(transport: paramiko.Transport, types: list[str]) -> None:
     options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm" not in cipher)
 
 
-def _judge(host: str, hop: Hop, known: list[Entry], name: str, key: bytes, *, accept_new: bool) -> None:
+def _judge(host: str, hop: Hop, known: Known, name: str, key: bytes, *, accept_new: bool) -> None:
     found = knownhosts.judge(known, name, key)
     if found.verdict is Verdict.UNKNOWN and hop.port != 22 and not hop.known_as:
         # As ssh(1) does: a key that is known without the port is right as well; another one says nothing.

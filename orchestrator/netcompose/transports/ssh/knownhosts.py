@@ -11,12 +11,14 @@ import contextlib
 import enum
 import fcntl
 import fnmatch
+import functools
 import hashlib
 import hmac
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -86,17 +88,54 @@ def name_of(host: str, port: int) -> str:
     return host.lower() if port == 22 else f"[{host.lower()}]:{port}"
 
 
-def read(paths: Iterable[str]) -> list[Entry]:
-    """The lines of files that have a key; what cannot be read, or understood, says nothing."""
-    found = []
+class Known:
+    """Lines of known_hosts, in their order. Those for one plain name are found at once: with a thousand hosts there are
+    a thousand of them to be asked a thousand times."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(entries)
+        self._plain: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        for number, entry in enumerate(self.entries):
+            if any(set("*?!|") & set(pattern) for pattern in entry.patterns):
+                self._others.append(number)
+            else:
+                for pattern in dict.fromkeys(pattern.lower() for pattern in entry.patterns):
+                    self._plain.setdefault(pattern, []).append(number)
+
+    def lines_for(self, name: str) -> list[Entry]:
+        """The lines for a host."""
+        others = [number for number in self._others if self.entries[number].is_for(name)]
+        return [self.entries[number] for number in sorted([*self._plain.get(name, ()), *others])]
+
+
+def read(paths: Iterable[str]) -> Known:
+    """The lines of files that have a key; what cannot be read, or understood, says nothing. Files that are as they were
+    are not read again."""
+    stamps = []
     for path in paths:
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            stamps.append((path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)))
+    with _reading:
+        return _read(tuple(stamps))
+
+
+#: The others wait for the first of many connections that are made at the same moment.
+_reading = threading.Lock()
+
+
+@functools.lru_cache(maxsize=16)
+def _read(stamps: tuple[tuple[str, object], ...]) -> Known:
+    found = []
+    for path, _ in stamps:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 lines = file.read().splitlines()
         except OSError:
             continue
         found += [entry for number, line in enumerate(lines, 1) if (entry := _entry(path, number, line)) is not None]
-    return found
+    return Known(found)
 
 
 def _entry(path: str, number: int, line: str) -> Entry | None:
@@ -124,24 +163,24 @@ def _matches(pattern: str, name: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern.lower().replace("[", "[[]"))
 
 
-def judge(entries: Sequence[Entry], name: str, key: bytes) -> Finding:
+def judge(known: Known, name: str, key: bytes) -> Finding:
     """What the lines say of a host's key. A host that is known by keys of other types only counts as changed."""
-    lines = [entry for entry in entries if entry.is_for(name)]
+    lines = known.lines_for(name)
     authority = tuple(entry for entry in lines if entry.marker == "cert-authority")
     same = [entry for entry in lines if entry.key == key]
     revoked = tuple(entry for entry in same if entry.marker == "revoked")
     if revoked:
         return Finding(Verdict.REVOKED, revoked, authority)
-    known = tuple(entry for entry in same if not entry.marker)
-    if known:
-        return Finding(Verdict.KNOWN, known, authority)
+    right = tuple(entry for entry in same if not entry.marker)
+    if right:
+        return Finding(Verdict.KNOWN, right, authority)
     others = tuple(entry for entry in lines if not entry.marker)
     return Finding(Verdict.CHANGED if others else Verdict.UNKNOWN, others, authority)
 
 
-def known_types(entries: Sequence[Entry], name: str) -> list[str]:
+def known_types(known: Known, name: str) -> list[str]:
     """The types of the keys that a host is known by, in the order of the lines."""
-    return list(dict.fromkeys(entry.key_type for entry in entries if not entry.marker and entry.is_for(name)))
+    return list(dict.fromkeys(entry.key_type for entry in known.lines_for(name) if not entry.marker))
 
 
 def remember(path: str, name: str, key: bytes, *, hashed: bool = False) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +72,7 @@ class Identities:
         import paramiko
 
         try:
-            return paramiko.PKey.from_path(path)
+            return _key(path)
         except FileNotFoundError:
             return None
         except (paramiko.PasswordRequiredException, TypeError):
@@ -88,6 +90,25 @@ class Identities:
             with contextlib.suppress(OSError):
                 self._agent._close()
             self._agent = None
+
+
+#: What all hosts need at the same moment is read once, while the others wait.
+_reading = threading.Lock()
+
+
+def _key(path: str) -> paramiko.PKey:
+    status = os.stat(path)
+    with _reading:
+        return _read_key(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=64)
+def _read_key(path: str, stamp: object) -> paramiko.PKey:
+    """The key of a file; ``stamp`` is of the file as it is now."""
+    import paramiko
+
+    key: paramiko.PKey = paramiko.PKey.from_path(path)
+    return key
 
 
 def _public(path: str) -> bytes:

@@ -6,10 +6,10 @@ sshconfig.py reads the files.
 
 from __future__ import annotations
 
+import functools
 import os
 import pwd
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -68,11 +68,12 @@ class Hop:
         return f"ssh {port}{self.user}@{self.hostname if self.alias == self.hostname else self.alias}"
 
 
-def route(target: SshTarget) -> tuple[Hop, ...]:
-    """The hops to a host, the host itself last. Raises ``HostUnreachable`` for a configuration that is wrong."""
+def route(target: SshTarget, known: alike.Configuration | None = None) -> tuple[Hop, ...]:
+    """The hops to a host, the host itself last. Raises ``HostUnreachable`` for a configuration that is wrong. With
+    ``known`` the configuration is not read again for each host."""
     options = [("User", target.user), ("Port", str(target.port or "")), ("IdentityFile", target.identity_file)]
     try:
-        last = _hop(target.address, options)
+        last = _hop(target.address, options, known)
         if target.proxy_jump:
             # Not asked of ssh -G, whose versions differ in what they take for a list of hosts.
             jump = "" if target.proxy_jump.lower() == "none" else target.proxy_jump
@@ -108,12 +109,14 @@ def _jump(text: str) -> Hop:
     return _hop(host, [("User", user), ("Port", match[2] or match[4] or "")])
 
 
-def _hop(alias: str, options: Sequence[tuple[str, str]]) -> Hop:
+def _hop(alias: str, options: Sequence[tuple[str, str]], known: alike.Configuration | None = None) -> Hop:
     if alias.startswith("-") or not alias.strip():
         raise ValueError(f"{alias!r} is no address")
     given = [(name, value) for name, value in options if value]
-    found = alike.ask(alias, given, lambda: _ask(alias, given)) if shutil.which("ssh") else _read(alias, given)
-    return hop_of(alias, found)
+    known = known or alike.Configuration()
+    if not known.readable_by_ssh:
+        return hop_of(alias, _read(alias, given))
+    return hop_of(alias, alike.ask(alias, given, lambda: _ask(alias, given), known))
 
 
 def _ask(alias: str, options: Sequence[tuple[str, str]]) -> Options:
@@ -145,13 +148,16 @@ def _read(alias: str, options: Sequence[tuple[str, str]]) -> Options:
     return options_for(alias, {name.lower(): value for name, value in options})
 
 
+_me = functools.lru_cache(maxsize=4)(pwd.getpwuid)
+
+
 def hop_of(alias: str, options: Options) -> Hop:
     """A hop from options as ``ssh -G`` prints them, defaults filled in and tokens expanded. Pure but for the user."""
 
     def one(name: str, default: str = "") -> str:
         return (options.get(name) or [default])[0] or default
 
-    me = pwd.getpwuid(os.getuid())
+    me = _me(os.getuid())
     hostname = one("hostname", alias).replace("%h", alias).replace("%%", "%")
     port, user = int(one("port", "22")), one("user", me.pw_name)
     tokens = {
