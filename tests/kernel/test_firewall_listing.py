@@ -151,12 +151,15 @@ class Watched:
 
 @pytest.fixture
 def watched(host: Sandbox, tmp_path: Path) -> Iterator[Watched]:
-    """At the end everything is taken down, and nothing may be left."""
+    """The host has an address to publish on. At the end everything is taken down, and nothing may be left."""
+    run(host, "ip", "link", "add", "up0", "type", "bridge")
+    run(host, "ip", "addr", "add", "192.0.2.1/24", "dev", "up0")
     before = snapshot(host)
     found = Watched(host, tmp_path)
     yield found
     found.cli("down")
     assert_same(host, before)
+    run(host, "ip", "link", "del", "up0")
 
 
 @pytest.mark.parametrize("text", [TOPOLOGY, NETWORKS, ALONE], ids=["of all sorts", "many networks", "alone"])
