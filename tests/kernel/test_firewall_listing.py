@@ -190,6 +190,10 @@ def test_whatever_is_changed_by_hand_is_read_as_nft_lists_it(watched: Watched) -
         done = watched.host.run(["nft", "-f", "-"], input=f"add table {TABLE}\ndelete table {TABLE}\n{as_it_was}")
         assert done.returncode == 0, done.stderr
         assert watched.read() == (wanted, 0), case
+    # The same rule and the same element again, with another handle.
+    again = 'oifname @networks drop comment \\"from elsewhere only what is published\\"'
+    watched.sh(f"{_NAMES} nft delete rule {TABLE} forward handle $forward; nft add rule {TABLE} forward {again}")
+    assert watched.read() == (wanted, 0)
 
 
 def test_what_is_not_in_the_listing_is_read_as_well(watched: Watched) -> None:
@@ -376,12 +380,16 @@ def test_what_a_killed_run_has_left_of_it_goes_with_the_next_down(host: Sandbox,
 
 
 def test_a_run_that_fails_leaves_what_was_kept(watched: Watched) -> None:
+    """Also when it had mended something, which is put back with the rest."""
     watched.up()
     kept = run(watched.host, "cat", KEPT)
-    watched.file.write_text(TOPOLOGY.replace("v1: {networks: [vault]}", 'v1: {networks: [vault], exec: [["false"]]}'))
-    watched.file.write_text(watched.file.read_text().replace(", isolated: false", ""))
+    watched.sh(f"nft 'add element {TABLE} networks {{ eth7 }}'")
+    changed = TOPOLOGY.replace("v1: {networks: [vault]}", 'v1: {networks: [vault], exec: [["false"]]}')
+    watched.file.write_text(changed.replace(", isolated: false", ""))
     done = cli(watched.host, "up", file=watched.file, env=watched.env, status=None)
     assert done.returncode != 0 and "put back" in done.stderr
-    watched.file.write_text(TOPOLOGY)
-    assert watched.plan() == ([], [])
     assert run(watched.host, "cat", KEPT) == kept
+    watched.file.write_text(TOPOLOGY)
+    assert watched.plan() == (["local/firewall/listed"], [f"-j list table {TABLE}"])
+    watched.sh(f"nft 'delete element {TABLE} networks {{ eth7 }}'")
+    assert watched.plan() == ([], [])
