@@ -65,6 +65,27 @@ def test_a_bundle_that_is_not_what_its_name_says_never_runs(site):
     assert contact(site, COUNT).stdout == "True 1 1 False\n"
 
 
+def test_an_agent_that_only_looks_loads_next_to_nothing_of_pythons_library(site):
+    """Its start is most of what a host pays for a plan, and it is easily made twice as long by one import."""
+    code = """
+from netcompose.transports.ssh import bootstrap
+bootstrap._PYTHON = (*bootstrap._PYTHON, "-X", "importtime")
+for _ in range(2):
+    connection = ssh.connect(target)
+    connection.observe("lab")
+    connection.close()
+print(connection._stream.last_words())
+"""
+    lines = contact(site, code).stdout.splitlines()
+    loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+    assert "site" not in loaded and {"_json", "zlib"} <= loaded
+    # What Python itself starts with, and what is written in C.
+    own = "abc codecs encodings encodings.aliases encodings.utf_8 genericpath io os posixpath stat zipimport"
+    short = "binascii errno fcntl gc marshal posix pwd resource select time zlib"
+    assert {name for name in loaded if not name.startswith("_")} <= {*own.split(), *short.split(), "imported package"}
+    assert not loaded & {"_weakrefset", "_sitebuiltins", "_pydecimal", "_strptime", "__future__"}
+
+
 def test_a_connection_that_was_begun_early_is_the_only_one(site):
     code = """
 import subprocess

@@ -35,7 +35,8 @@ class Bundle:
         self._digest: str = made.get("rest", "")
         self._rest = rest
         self._spec = ModuleSpec
-        self.order: list[str] = []
+        #: The modules that were run, as keys.
+        self.order: dict[str, None] = {}
         #: What modules are run with instead of Python's own builtins.
         self.builtins: dict[str, Any] = {}
 
@@ -107,29 +108,29 @@ class Bundle:
         path = self._path(module.__name__)
         module.__builtins__ = self.builtins
         exec(self._files[path], module.__dict__)  # noqa: S102
-        self.order.append(path)
+        self.order[path] = None
 
     def run(self, order: "list[str]") -> None:
         """What was imported the first time, each after what it imports itself: without a search."""
-        module_type = type(sys)
         for path in order:
             name = path[: -len(_PACKAGE) if path.endswith(_PACKAGE) else -len(".py")].replace("/", ".")
-            parent = name.rpartition(".")[0]
-            if parent and parent not in sys.modules:
-                # A package that imports its own modules.
-                __import__(parent)
-            if name in sys.modules:
-                continue
-            module: Any = module_type(name)
-            module.__spec__ = spec = self._spec_of(name, path)
-            module.__loader__, module.__file__ = self, spec.origin
-            module.__package__ = spec.parent
-            if path.endswith(_PACKAGE):
-                module.__path__ = []
-            sys.modules[name] = module
-            self.exec_module(module)
-            if parent:
-                setattr(sys.modules[parent], name.rpartition(".")[2], module)
+            if path not in self.order:
+                self.exec_module(sys.modules.get(name) or self._made(name, path))
+
+    def _made(self, name: str, path: str) -> "Any":
+        """A module that is still to be run. A package that imports its own modules is run after these."""
+        module: Any = type(sys)(name)
+        module.__spec__ = spec = self._spec_of(name, path)
+        module.__loader__, module.__file__ = self, spec.origin
+        module.__package__ = spec.parent
+        if path.endswith(_PACKAGE):
+            module.__path__ = []
+        sys.modules[name] = module
+        parent, _, own = name.rpartition(".")
+        if parent:
+            package = sys.modules.get(parent) or self._made(parent, parent.replace(".", "/") + _PACKAGE)
+            setattr(package, own, module)
+        return module
 
 
 def become(  # noqa: PLR0917

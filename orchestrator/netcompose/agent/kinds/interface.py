@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from types import ModuleType
-from typing import Iterator
+from typing import TYPE_CHECKING, Iterator
 
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, rtnl, sysctl
@@ -15,6 +14,9 @@ from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
 from netcompose.resources import End, Route
 from netcompose.resources.names import ROUTE_PROTOCOL, altname
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 #: Routes of these protocols are the topology's or made by hand, and so part of what is compared. Others (the
 #: kernel's own, routing daemons', DHCP's) belong to the programs that maintain them. See rt_protos.

@@ -51,7 +51,7 @@ def write(directory: int, name: str, data: Any) -> None:
 
 def boot_id() -> str:
     """The running kernel's identity, which no other boot has (random(4))."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+    with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
         return file.read().strip()
 
 

@@ -26,6 +26,7 @@ _MAKERS: "dict[str, Callable[[], Any]]" = {
     "json": native.json,
     "signal": native.signal,
     "socket": native.socket,
+    "struct": native.struct,
     "typing": names.typing,
 }
 #: What nothing is used of at each start.
@@ -53,6 +54,7 @@ def builtins_with(kept: "dict[Any, Any]") -> "dict[str, Any]":
 def _importer(standins: "dict[str, Any]", usual: "Any") -> "Any":
     callers = {name: later.callers(name) for name in later.LATER}
     packages = {name.rpartition(".")[0] for name in later.LATER}
+    loaded = sys.modules
 
     def imported(name: str, names: "Any" = None, local: "Any" = None, wanted: "Any" = (), level: int = 0) -> "Any":
         if not level:
@@ -62,9 +64,20 @@ def _importer(standins: "dict[str, Any]", usual: "Any") -> "Any":
                 return callers[name]
             if name in packages:
                 later.place(name, wanted or ())
+            module = loaded.get(name) if wanted else None
+            if module is not None and _has(module, wanted):
+                return module
         return usual(name, names, local, wanted, level)
 
     return imported
+
+
+def _has(module: "Any", wanted: "Any") -> bool:
+    """All that is wanted of a module is there, without a search for modules inside it."""
+    if getattr(module.__spec__, "_initializing", False):
+        return False
+    has = module.__dict__
+    return "__path__" not in has or all(name in has for name in wanted)
 
 
 def import_observed() -> None:

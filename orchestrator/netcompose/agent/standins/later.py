@@ -34,17 +34,21 @@ def compiled(key: "tuple[str, str, str]", text: "Any") -> "Any":
     return kept[key]
 
 
+def _imported(name: str) -> "Any":
+    """importlib.import_module, which is not loaded for this alone."""
+    __import__(name)
+    return sys.modules[name]
+
+
 def standin(name: str, becomes: bool = True, **has: "Any") -> "Any":
     """A module that becomes the real one when it is asked for something that it has not, or just gives that."""
     module = _Module(name)
     module.__dict__.update(has)
 
     def load(attribute: str) -> "Any":
-        import importlib
-
         if attribute.startswith("__") and attribute.endswith("__"):
             raise AttributeError(attribute)
-        real = importlib.import_module(name)
+        real = _imported(name)
         if becomes:
             module.__dict__.update({key: value for key, value in vars(real).items() if not key.startswith("__")})
         return getattr(real, attribute)
@@ -58,13 +62,11 @@ def callers(name: str) -> "Any":
     module = _Module(name)
 
     def find(attribute: str) -> "Any":
-        import importlib
-
         if not attribute.islower() or attribute.startswith("__"):
-            return getattr(importlib.import_module(name), attribute)
+            return getattr(_imported(name), attribute)
 
         def call(*arguments: "Any", **options: "Any") -> "Any":
-            return getattr(importlib.import_module(name), attribute)(*arguments, **options)
+            return getattr(_imported(name), attribute)(*arguments, **options)
 
         return call
 

@@ -90,6 +90,12 @@ def signal() -> "Any":
     return standin("signal", **{name: value for name, value in vars(_signal).items() if not name.startswith("_")})
 
 
+def struct() -> "Any":
+    import _struct
+
+    return standin("struct", **{name: value for name, value in vars(_struct).items() if not name.startswith("_")})
+
+
 def hashlib() -> "Any":
     try:
         return standin("hashlib", sha256=__import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256)

@@ -34,6 +34,7 @@ def handshake(host: str, hop: Hop, sock: Any, *, accept_new: bool, deadline: Dea
     known = knownhosts.read(hop.known_hosts)
     name = known_as(hop)
     transport = paramiko.Transport(sock)
+    _spare(transport)
     _prefer(transport, knownhosts.known_types(known, name))
     done = threading.Event()
     try:
@@ -58,6 +59,17 @@ def handshake(host: str, hop: Hop, sock: Any, *, accept_new: bool, deadline: Dea
 def known_as(hop: Hop) -> str:
     """The name that known_hosts has the host under. A HostKeyAlias stands alone, without a port."""
     return hop.known_as.lower() if hop.known_as else knownhosts.name_of(hop.hostname, hop.port)
+
+
+def _spare(transport: paramiko.Transport) -> None:
+    """Leave out what would be made for every host and is never looked at: a thread for the deadline, which is ours, and
+    the words of sshd's debug messages for a log that nobody reads."""
+
+    def nothing(*arguments: object) -> None:
+        pass
+
+    for owner, name in ((transport.packetizer, "start_handshake"), (transport, "_parse_debug")):
+        setattr(owner, name, nothing)
 
 
 def _prefer(transport: paramiko.Transport, types: list[str]) -> None:
