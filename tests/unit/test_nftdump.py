@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netcompose.agent.kernel import nftdump
-from netcompose.agent.kernel.netlink import attr, nested
+from netcompose.agent.kernel.netlink import attr, attr_text, nested
 from netcompose.agent.kernel.nftdump import Dump, digested
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "nft_table.json").read_text())
@@ -176,3 +176,23 @@ def test_what_is_cut_off_has_no_digest(dump: Dump) -> None:
     for kind in (CHAIN, RULE, SET, OBJECT):
         with pytest.raises((ValueError, struct.error)):
             digested(of_kind(dump, kind, lambda messages: [message[:-5] for message in messages]))
+
+
+def test_only_what_is_of_the_table_counts(dump: Dump) -> None:
+    chains = list(dict(dump.objects)[CHAIN])
+    table, longer, shorter = (attr_text(1, name) for name in ("recorded", "recorded2", "record"))
+    others = [chain.replace(table, name, 1) for chain in chains for name in (longer, shorter)]
+    assert nftdump.of_table(table, [others[0], *chains, *others]) == chains
+    assert nftdump.of_table(table, others) == []
+
+
+def test_what_does_not_say_first_whose_it_is_is_not_understood(dump: Dump) -> None:
+    """An unknown kernel's messages are never taken for those of other tables, nor its elements for none."""
+    table = attr_text(1, "recorded")
+    for _, messages in dump.objects[1:]:
+        for message in messages:
+            turned = message[:HEAD] + message[HEAD + len(table) :] + table
+            with pytest.raises(ValueError, match="begin"):
+                nftdump.of_table(table, [turned])
+    with pytest.raises(ValueError, match="without elements"):
+        digested(dump._replace(elements=[(dump.elements[0][0], [dump.elements[0][1][0][: HEAD + len(table)]])]))

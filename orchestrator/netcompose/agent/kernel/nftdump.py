@@ -106,8 +106,7 @@ def _dump(netfilter: Socket, name: str) -> Optional[Dump]:
         found, interrupted = netfilter.dump_once(kind, _HEAD + table)
         if interrupted:
             return None
-        # What a kernel does not filter by table is left out here.
-        objects.append((kind, [message for message in found if message.startswith(table, len(_HEAD))]))
+        objects.append((kind, of_table(table, found)))
     for message in objects[-1][1]:
         which = _attribute(message, _SET_NAME, len(_HEAD) + len(table))
         found, interrupted = netfilter.dump_once(_GET_ELEMENTS, _HEAD + table + which)
@@ -115,6 +114,18 @@ def _dump(netfilter: Socket, name: str) -> Optional[Dump]:
             return None
         elements.append((which, found))
     return Dump(objects, elements)
+
+
+def of_table(table: bytes, messages: Sequence[bytes]) -> list[bytes]:
+    """The messages on one table, given as the attribute with its name: not every dump is of one table alone.
+
+    ``ValueError`` if that is not the first attribute of each: what is said of whom would not be known.
+    """
+    start = len(_HEAD)
+    for message in messages:
+        if _ATTRIBUTE.unpack_from(message, start)[1] != _TABLE:
+            raise ValueError("a message that does not begin with its table's name")
+    return [message for message in messages if message.startswith(table, start)]
 
 
 def digested(dump: Dump) -> bytes:
@@ -173,4 +184,4 @@ def _listed(message: bytes) -> list[bytes]:
     for kind, start, end in _attributes(message, len(_HEAD)):
         if kind == _ELEMENTS:
             return [message[first:last] for _, first, last in _attributes(message[:end], start + 4)]
-    return []
+    raise ValueError("a message on elements without elements")
