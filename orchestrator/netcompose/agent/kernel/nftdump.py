@@ -136,7 +136,6 @@ def digested(dump: Dump) -> bytes:
     """
     parts: list[bytes] = []
     for kind, messages in dump.objects:
-        parts.append(_COUNT.pack(kind, len(messages)))
         for message in messages:
             kept = _kept(message, _IGNORED[kind])
             parts += (_COUNT.pack(kind, len(kept)), kept)
