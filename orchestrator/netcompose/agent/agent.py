@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
-from netcompose.agent import facts, features, housekeeping, library, rundir, watchdog
+from netcompose.agent import facts, features, housekeeping, library, listing, rundir, watchdog
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
@@ -50,6 +50,8 @@ class Agent:
         self._armed: Sequence[Change] = ()
         #: The id that an object had before the run that has renamed it -> the one that it has now.
         self._renamed: dict[str, str] = {}
+        #: Whether the end of the run is to be remembered.
+        self._keeps = False
         #: The image that is arriving.
         self._arrival: Optional[Arrival] = None
         _allow_open_files()
@@ -114,9 +116,12 @@ class Agent:
         self._topology = topology
         self._before = {}
         self._renamed = {}
+        self._keeps = not brief
 
     def unlock(self) -> None:
-        """End the run."""
+        """End the run; unless it was put back, what the next reading will want to know is kept."""
+        if self._keeps and self._lock.held:
+            listing.keep(self._topology)
         self._lock.release()
 
     def arm(self, topology: str, changes: Sequence[Change], token: str, seconds: float) -> None:
@@ -188,6 +193,7 @@ class Agent:
 
         Raises ``RollbackFailed`` with what could not be put back.
         """
+        self._keeps = False
         if not self._before:
             self._disarm()
             return

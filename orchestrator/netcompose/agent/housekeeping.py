@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from netcompose.agent import rundir
+from netcompose.agent import listing, rundir
 from netcompose.agent.kernel import namespaces
 from netcompose.agent.kinds.file import NETNS_FILES
 from netcompose.agent.runtimes import engineshow, gate
@@ -35,6 +35,7 @@ def tidy(topology: str) -> None:
     runtime.sweep(topology)
     if gate.used(topology):
         engineshow.tidy(topology)
+    listing.tidy(topology)
     rundir.prune(topology)
     if rundir.topologies():
         return

@@ -4,6 +4,7 @@ lock                         who works on this host now
 promiscuous.json             which interfaces of the host were promiscuous, and which topologies ask for it
 sysctls.json                 values that the host's sysctls had, and which topologies need them
 host.json                    what was made for the host as a whole, to be taken back with the last topology
+<topology>/listing           what nft lists of the topology's table (see listing.py)
 <topology>/known/<c>         containers that netcompose has begun to make
 <topology>/containers/...    processes and their logs (see runtimes/)
 <topology>/sysctls/<c>.json  values that sysctls had before netcompose set them
@@ -18,6 +19,8 @@ import os
 from typing import Any, Iterator
 
 ROOT = "/run/netcompose"
+#: How files end that a crash left half-written.
+_HALF_WRITTEN = (".json.new", "listing.new")
 
 
 def topology_dir(topology: str, *parts: str) -> str:
@@ -41,11 +44,16 @@ def read_json(path: str) -> Any:
 
 def write_json(path: str, data: Any) -> None:
     """Write a JSON file as a whole or not at all; private to the user."""
+    write_whole(path, json.dumps(data).encode())
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file as a whole or not at all; private to the user."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     temporary = path + ".new"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(fd, "w", encoding="utf-8") as file:
-        json.dump(data, file)
+    with open(fd, "wb") as file:
+        file.write(data)
     os.replace(temporary, path)
 
 
@@ -119,7 +127,7 @@ def prune(topology: str) -> None:
         remove(os.path.join(ROOT, name))
     for folder, _, names in os.walk(topology_dir(topology), topdown=False):
         for name in names:
-            if name.endswith(".json.new"):
+            if name.endswith(_HALF_WRITTEN):
                 remove(os.path.join(folder, name))
         with contextlib.suppress(OSError):
             os.rmdir(folder)

@@ -40,7 +40,9 @@ _ATTRIBUTE_U32 = struct.Struct("=HHI")
 BATCH = 128
 #: A dump that changes while it is read is read again this many times at the most.
 _DUMP_TRIES = 10
-_RECEIVE = 1 << 18
+#: Bytes to receive at a time: more than the kernel puts into one piece of a dump (32 KiB), and no more than malloc(3)
+#: gives without a mapping of its own, which would take three times as long as the rest of a short dump.
+_RECEIVE = (1 << 17) - 64
 
 
 class Message(NamedTuple):
@@ -92,10 +94,11 @@ def attributes(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
 
 
 class Socket:
-    """A routing netlink socket of the network namespace that the thread is in when it is made."""
+    """A netlink socket of the network namespace that the thread is in when it is made; for routing, unless another
+    ``protocol`` is given."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    def __init__(self, protocol: int = 0) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         # Acknowledgements of a whole batch have to fit; the kernel counts about 800 bytes for each.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
@@ -155,12 +158,13 @@ class Socket:
         Raises ``OSError`` with the kernel's errno. A dump that was interrupted by a change is read again.
         """
         for _ in range(_DUMP_TRIES):
-            found, interrupted = self._dump_once(kind, body)
+            found, interrupted = self.dump_once(kind, body)
             if not interrupted:
                 return found
         return found
 
-    def _dump_once(self, kind: int, body: bytes) -> tuple[list[bytes], bool]:
+    def dump_once(self, kind: int, body: bytes) -> tuple[list[bytes], bool]:
+        """The same without a second try: all messages, and whether something changed meanwhile."""
         sequence = self._sequence
         self._sequence += 1
         self._socket.send(_HEADER.pack(16 + len(body), kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, 0) + body)
@@ -181,6 +185,23 @@ class Socket:
                         return found, interrupted
                     found.append(data[offset + 16 : offset + length])
                 offset += (length + 3) & ~3
+
+    def get(self, kind: int, body: bytes) -> bytes:
+        """The one message that a question is answered with, without its header, and without an acknowledgement.
+
+        Raises ``OSError`` with the kernel's errno.
+        """
+        sequence = self._sequence
+        self._sequence += 1
+        self._socket.send(_HEADER.pack(16 + len(body), kind, NLM_F_REQUEST, sequence, 0) + body)
+        while True:
+            data = self._socket.recv(_RECEIVE)
+            length, answer, _, answered, _ = _HEADER.unpack_from(data, 0)
+            if answered == sequence:
+                if answer == NLMSG_ERROR:
+                    (code,) = _CODE.unpack_from(data, 16)
+                    raise OSError(-code, os.strerror(-code))
+                return data[16:length]
 
     def ask(self, message: Message) -> list[bytes]:
         """Send one question and return what is told before its acknowledgement, each without its header."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator, MutableMapping
 
+from netcompose.agent import listing
 from netcompose.agent.context import Context
 from netcompose.agent.kernel import nft
 from netcompose.agent.operations import Call, Operation
@@ -21,11 +22,10 @@ class FirewallKind:
         self, snapshot: Snapshot, found: MutableMapping[str, Resource], foreign: MutableMapping[str, str]
     ) -> None:
         """The table as it is, rule by rule."""
-        name = table_name(snapshot.topology)
-        table = nft.read(name)
+        table = listing.read(snapshot.topology)
         if table is not None:
             id = "firewall/" + snapshot.topology
-            found[id] = Firewall(id=id, name=name, table=table)
+            found[id] = Firewall(id=id, name=table_name(snapshot.topology), table=table)
 
     def create(self, context: Context, resource: Firewall) -> Iterator[Operation]:
         """Write it."""
