@@ -37,8 +37,8 @@ def file_id(container: str, name: str) -> str:
 
 def ordered_ends(link: Link) -> tuple[LinkEnd, LinkEnd]:
     """A link's ends in an order that does not depend on how the file lists them."""
-    a, b = sorted((link.a, link.b), key=lambda end: (end.container, end.interface))
-    return a, b
+    a, b = link.a, link.b
+    return (b, a) if (b.container, b.interface) < (a.container, a.interface) else (a, b)
 
 
 def link_id(link: Link) -> str:

@@ -188,7 +188,7 @@ class Tunnels:
             port = port or live_port or usual
             if not vni and live_vni and (live_vni, port) not in used:
                 vni = live_vni
-            vni = vni or self._vni(id, port, used | taken)
+            vni = vni or self._vni(id, port, used, taken)
             used.add((vni, port))
             chosen[id] = (vni, port)
         return chosen
@@ -198,8 +198,8 @@ class Tunnels:
         others = (_FIRST_PORT + (start + step) % _PORTS for step in range(_PORTS))
         return next((port for port in (PORT, *others) if port not in taken), PORT)
 
-    def _vni(self, id: str, port: int, taken: set[tuple[int, int]]) -> int:
+    def _vni(self, id: str, port: int, *taken: set[tuple[int, int]]) -> int:
         count = _LAST_VNI - _FIRST_VNI + 1
         start = int.from_bytes(digest("vni", self._topology.name, id)[:8], "big")
         candidates = (_FIRST_VNI + (start + step) % count for step in range(count))
-        return next(vni for vni in candidates if (vni, port) not in taken)
+        return next(vni for vni in candidates if not any((vni, port) in pairs for pairs in taken))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netcompose.compiler.addresses import _Free, overlap, pool_of
-from netcompose.compiler.numbers import parse, show
+from netcompose.compiler.numbers import parse, parse_prefix, show
 from netcompose.compiler.shapes import Pool
 from netcompose.topology.model import Subnet
 
@@ -90,6 +90,9 @@ def test_explicit_address_needs_a_declared_subnet():
     for wanted in (str(chosen.network_address + 9), "192.0.2.1"):
         ((message, _),) = problems(network("n"), container("c", ("n", {"ipv4_address": wanted})))
         assert "needs a subnet" in message
+    # Of a family that the network has no subnet of.
+    ((message, _),) = problems(network("n"), container("c", ("n", {"ipv6_address": "fd00::7"})))
+    assert "fd00::7 needs a subnet" in message
 
 
 def test_explicit_address_displaces_a_live_one():
@@ -316,3 +319,10 @@ def test_overlap_agrees_with_ipaddress(family, data):
 def test_numbers_agree_with_ipaddress(address):
     assert parse(str(address)) == (address.version, int(address))
     assert show(address.version, int(address)) == str(address)
+
+
+@given(st.ip_addresses(), st.integers(0, 128))
+def test_a_prefix_is_read_as_ipaddress_reads_it(address, length):
+    for text in (f"{address}/{min(length, address.max_prefixlen)}", str(address)):
+        expected = ipaddress.ip_network(text, strict=False)
+        assert parse_prefix(text) == (expected.version, int(expected.network_address), expected.prefixlen)

@@ -244,6 +244,19 @@ def test_names_that_dns_cannot_carry_are_left_out(alias):
     assert known == {"w.", "fine_1.", "w.dmz.", "fine_1.dmz."}
 
 
+def test_names_are_told_without_a_network_whose_name_dns_cannot_carry():
+    def told(name, alias="fine"):
+        desired = compiled(network(name, "10.9.0.0/24"), container("w", (name, {"aliases": (alias,)})), live=LIVE)
+        return [line.split()[1].strip('"') for line in content(desired, f"{name}.names").splitlines()]
+
+    (address,) = {line for line in told("lab-") if line[0].isdigit()}
+    assert told("lab-") == ["w.", "fine.", address] and told("lab")[:4] == ["w.", "fine.", "w.lab.", "fine.lab."]
+    # 253 characters in all (RFC 1035, 2.3.4).
+    longest = ".".join(["x" * 62] * 4)[:249]
+    assert f"{longest}.lab." in told("lab", longest) and f"{longest}x.lab." not in told("lab", longest + "x")
+    assert f"{longest}x." in told("lab", longest + "x")
+
+
 def test_without_a_server_the_hosts_files_have_the_names_and_one_note_says_why():
     lacks = {"features": {"dns": "no program unbound on this host"}}
     desired = compiled(DMZ, container("w", "dmz"), container("v", "dmz"), live=fresh(**lacks))

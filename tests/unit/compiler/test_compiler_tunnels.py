@@ -103,6 +103,9 @@ def test_numbers_that_are_in_use_are_not_taken() -> None:
     }
     again = tunnels(compiled(taken), "h1")
     assert again[0].vni == cable.vni and again[1].vni != overlay.vni and again[1].vni >= 4096
+    # What the file gives to another network of the topology is not taken either.
+    given = FILE.replace("{ov:", f"{{other: {{driver: overlay, subnets: [10.11.0.0/24], vni: {overlay.vni}}}, ov:", 1)
+    assert tunnels(compiled(two(), given), "h1")[1].vni == again[1].vni
     # Its own is in use as well, and is kept.
     assert tunnels(compiled(up(desired, **taken_facts())), "h1")[1].vni == overlay.vni
 
