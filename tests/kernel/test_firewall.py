@@ -237,6 +237,7 @@ DRIFT = {
     "element added": "nft add element inet netcompose-isolation networks { eth7 }",
     "policy changed": "nft chain inet netcompose-isolation forward { policy drop \\; }",
     "set added": "nft add set inet netcompose-isolation extra { type ipv4_addr \\; }",
+    "switched off": "nft 'add table inet netcompose-isolation { flags dormant; }'",
     "table deleted": "nft delete table inet netcompose-isolation",
     "all flushed": "nft flush ruleset",
 }

@@ -25,6 +25,8 @@ _NFTA_TABLE_NAME = 1
 _TIMEOUT = 60.0
 #: /etc/protocols may be missing; nft prints numbers then.
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
+#: What a table has beside its parts that is somebody's: ours has no flags, and "dormant" switches all of it off.
+_FLAGGED: Table = {"flags": ("set",)}
 _VERDICTS = ("accept", "drop", "return", "continue", "masquerade")
 
 
@@ -49,7 +51,11 @@ def read(name: str) -> Optional[Table]:
     if done.status != 0:
         # It may have gone in between.
         return None
-    return parts(json.loads(done.stdout)["nftables"])
+    try:
+        return parts(json.loads(done.stdout)["nftables"])
+    except ValueError:
+        # As nft 1.0.6 prints a table with flags, sometimes.
+        return _FLAGGED
 
 
 def write(name: str, table: Table) -> None:
@@ -108,7 +114,11 @@ def parts(listed: list[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
                 found["chain " + data["chain"]].append(_rule(data))
             elif what in ("set", "map"):
                 found["{} {}".format(what, data["name"])] = _set(data)
-            elif what not in ("metainfo", "table"):
+            elif what == "table":
+                # Not which: nft 1.0.6 prints whatever is in memory there.
+                if "flags" in data:
+                    found.update({title: [*lines] for title, lines in _FLAGGED.items()})
+            elif what != "metainfo":
                 found["{} {}".format(what, data.get("name", ""))] = [_unknown(data)]
     return {title: tuple(lines) for title, lines in found.items()}
 
