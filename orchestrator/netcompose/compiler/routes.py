@@ -76,7 +76,7 @@ def _with_defaults(interfaces: Sequence[Interface], found: dict[str, list[Route]
 
 
 def _default_interfaces(interfaces: Sequence[Interface]) -> list[tuple[int, Interface, str]]:
-    """By family, IPv4 first, the interface of the default route and its gateway, in Docker Engine's order (libnetwork,
+    """By family, the interface of the default route and its gateway, in Docker Engine's order (libnetwork,
     ``Endpoint.Less``): highest ``gw_priority``, then networks with both families, then the network's name; internal
     networks never. Each family has its own choice."""
     best: dict[int, tuple[tuple[int, bool, str], Interface, str]] = {}
@@ -93,7 +93,7 @@ def _default_interfaces(interfaces: Sequence[Interface]) -> list[tuple[int, Inte
             for family, gateway in gateways.items():
                 if family not in best or rank < best[family][0]:
                     best[family] = (rank, interface, gateway)
-    return [(family, *best[family][1:]) for family in sorted(best)]
+    return [(family, interface, gateway) for family, (_, interface, gateway) in best.items()]
 
 
 class _Reach:

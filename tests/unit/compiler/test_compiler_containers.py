@@ -295,6 +295,17 @@ def test_feature_that_the_host_lacks(feature, path):
     assert problems(*things, live=fresh(features={feature: ""})) == []
 
 
+@pytest.mark.parametrize(
+    ("feature", "paths"),
+    [("network namespaces", [("containers", "a")]), ("veth", [("links", 0)])],
+)
+def test_feature_that_the_first_container_or_cable_lacks(feature, paths):
+    things = [container(name, network_mode="none") for name in "abc"]
+    cables = [link("a:eth1", "b:eth1"), link("b:eth2", "c:eth1", index=1)]
+    found = problems(*things, *cables, live=fresh(features={feature: "no such module"}))
+    assert [where for _, where in found] == paths
+
+
 def test_an_engines_network_is_on_one_host():
     hosts = {name: Host(name, ("hosts", name), address=f"192.0.2.{n}") for n, name in enumerate("ab", 1)}
     things = [container(name, "m", host=name) for name in "ab"]
