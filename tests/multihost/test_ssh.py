@@ -90,7 +90,7 @@ def test_a_connection_that_was_begun_early_is_the_only_one(site):
     code = """
 import subprocess
 begun = ssh.begin([target])
-connection = ssh.connect(target, approach=begun["server1"])
+connection = ssh.connect(target, approach=begun.take("server1"))
 seen = subprocess.run(["ss", "-Htn", "dst", "10.99.0.11"], capture_output=True, text=True, check=True).stdout
 print(len(seen.splitlines()), connection.observe("lab").facts.hostname)
 connection.close()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Sequence
 
 from netcompose import __version__
 from netcompose.agent import facts, features, housekeeping, library, listing, rundir, watchdog
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import listeners
 from netcompose.agent.kernel.namespaces import Namespaces
 from netcompose.agent.kinds import KINDS
@@ -169,6 +168,8 @@ class Agent:
         self._carry_out(topology, changes, progress)
 
     def _carry_out(self, topology: str, changes: Sequence[Change], progress: Optional[Progress] = None) -> None:
+        from netcompose.agent.context import Context
+
         resources = [resource for change in changes for resource in (change.before, change.after) if resource]
         touched = {name for resource in resources for name in resource.concerns()}
         snapshot = take(self._namespaces, topology, rundir.known_containers(topology), touched)

@@ -31,7 +31,7 @@ def keep(stage: Any, names: tuple[str, str], data: bytes, made: Mapping[str, Any
             return problem
         _prune(stage, name, AGENT)
     started = {stage.START, stage.STAGE, *made["order"]}
-    rest = marshal.dumps({path: code for path, code in made["files"].items() if path not in started})
+    rest = marshal.dumps({path: marshal.dumps(code) for path, code in made["files"].items() if path not in started})
     _store_code(
         stage,
         name,

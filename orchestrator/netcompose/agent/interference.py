@@ -8,7 +8,7 @@ import glob
 import os
 from typing import TYPE_CHECKING, Container, Iterator
 
-from netcompose.agent.kernel import iptables, nft
+from netcompose.agent.kernel import iptables, nftdump
 from netcompose.resources.names import host_interface_name
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _KEEPS = {
 
 def sentences(docker: Container[str]) -> Iterator[str]:
     """One for each finding. ``docker`` are the families that a Docker Engine filters, which have their accepts."""
-    if nft.exists("firewalld"):
+    if nftdump.exists("firewalld"):
         yield (
             "firewalld rejects what is forwarded between interfaces that it has in no zone: put the networks' subnets "
             "into one that accepts (firewall-cmd --permanent --zone=trusted --add-source=SUBNET)"

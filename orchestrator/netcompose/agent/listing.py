@@ -40,7 +40,8 @@ def read(topology: str) -> Optional[nft.Table]:
         digest = nftdump.digest(table_name(topology))
         if digest is not None and _is_of(kept, digest):
             return {title: tuple(lines) for title, lines in json.loads(kept.text).items()}
-    return nft.read(table_name(topology))
+    name = table_name(topology)
+    return nft.read(name) if nftdump.exists(name) else None
 
 
 def keep(topology: str) -> None:
@@ -69,7 +70,7 @@ def keep(topology: str) -> None:
 def tidy(topology: str) -> None:
     """Remove what is kept of a table that is gone."""
     path = _path(topology)
-    if os.path.lexists(path) and not nft.exists(table_name(topology)):
+    if os.path.lexists(path) and not nftdump.exists(table_name(topology)):
         rundir.remove(path)
 
 

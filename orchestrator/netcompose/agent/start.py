@@ -5,8 +5,8 @@ kept compiled in one piece and run in the order in which it was imported the fir
 when it is needed. Modules of Python's own that take long to import are stood in for (standins.py).
 
 The file of compiled code: a checksum of the bundle's name and of what comes next (8 digits), 8 digits of length, that
-many bytes of ``marshal`` (among them the checksum of the rest), and the rest: every other file. It is read by the very
-Python that wrote it, or one with the same byte code.
+many bytes of ``marshal`` (among them the checksum of the rest), and the rest: every other file, each ``marshal`` of its
+own. It is read by the very Python that wrote it, or one with the same byte code.
 """
 
 import os
@@ -43,6 +43,10 @@ class Bundle:
     @property
     def codes(self) -> "dict[str, Any]":
         """The compiled code of every file by its path."""
+        return {path: self._code(path) for path in self._all()}
+
+    def _all(self) -> "dict[str, Any]":
+        """What there is of every file by its path: its code, or that as it was kept."""
         if self._digest:
             import marshal
 
@@ -54,6 +58,14 @@ class Bundle:
             self._files = {**files, **self._files}
             self._digest = ""
         return self._files
+
+    def _code(self, path: str) -> "Any":
+        found = self._files[path]
+        if isinstance(found, bytes):
+            import marshal
+
+            found = self._files[path] = marshal.loads(found)  # noqa: S302
+        return found
 
     def texts(self) -> "dict[str, str]":
         """The source of every file by its path."""
@@ -78,7 +90,7 @@ class Bundle:
             if candidate in self._files:
                 return candidate
         # What has not been read yet is looked at only when it has to be.
-        return next((candidate for candidate in (path + ".py", path + _PACKAGE) if candidate in self.codes), "")
+        return next((candidate for candidate in (path + ".py", path + _PACKAGE) if candidate in self._all()), "")
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
         """Where a module is; None for what is not in the bundle."""
@@ -101,13 +113,14 @@ class Bundle:
 
     def get_code(self, name: str) -> "Any":
         """The compiled code of a module; None for what is not in the bundle."""
-        return self.codes.get(self._path(name))
+        path = self._path(name)
+        return self._code(path) if path else None
 
     def exec_module(self, module: "Any") -> None:
         """Run the module's code."""
         path = self._path(module.__name__)
         module.__builtins__ = self.builtins
-        exec(self._files[path], module.__dict__)  # noqa: S102
+        exec(self._code(path), module.__dict__)  # noqa: S102
         self.order[path] = None
 
     def run(self, order: "list[str]") -> None:

@@ -130,7 +130,7 @@ def locked_plan(args: argparse.Namespace, command: str) -> Iterator[tuple[Execut
     topology = load_topology(args)
     refuse_unsupported(topology)
     with (
-        reach(hosts_of(args, topology), args, topology) as executor,
+        reach(hosts_of(args, topology), args, topology, then="netcompose.executor.planning") as executor,
         executor.locked(topology.name, owner(command, topology.name)),
     ):
         yield executor, make(executor, topology)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def approach(hosts: Iterable[Host]) -> Iterator[dict[str, Approach]]:
-    """Connections to hosts that have an address, begun before they are needed."""
+def approach(hosts: Iterable[Host]) -> Iterator[Callable[[str], Approach | None]]:
+    """Connections to hosts that have an address, begun before they are needed: what there is of one, by its name."""
     from netcompose.transports import ssh
 
     begun = ssh.begin([target_of(host) for host in hosts if host.address])
     try:
-        yield begun
+        yield begun.take
     finally:
-        for item in begun.values():
-            item.close()
+        begun.close()
 
 
 def connect(host: Host, *, accept_new: bool = False, approach: Approach | None = None) -> SshAgent:

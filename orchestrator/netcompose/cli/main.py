@@ -108,7 +108,7 @@ def command() -> NoReturn:
     by piece, which is a good part of a short command."""
     # For good: at the end of `main` there would be all to look through that a run has made, for nothing.
     gc.disable()
-    status = _with_kept_methods() if _chosen(sys.argv[1:]) else main()
+    status = _with_kept_methods() if _chosen(sys.argv[1:]) else main(process_ends=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
@@ -118,7 +118,7 @@ def _with_kept_methods() -> int:
     from netcompose.cli import startup
 
     with startup.kept_methods():
-        return main()
+        return main(process_ends=True)
 
 
 def _chosen(arguments: Sequence[str]) -> str | None:
@@ -126,10 +126,11 @@ def _chosen(arguments: Sequence[str]) -> str | None:
     return next((word for word in arguments if word in COMMANDS), None)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status. No error of the user's, the host's or the network's is a traceback."""
+def main(argv: Sequence[str] | None = None, *, process_ends: bool = False) -> int:
+    """Run the command line; the exit status. No error of the user's, the host's or the network's is a traceback.
+    ``process_ends``: nothing needs to be closed that ends with the process."""
     with without_collector():
-        return _main(list(sys.argv[1:] if argv is None else argv))
+        return _main(list(sys.argv[1:] if argv is None else argv), process_ends=process_ends)
 
 
 @contextlib.contextmanager
@@ -145,7 +146,7 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _main(arguments: list[str]) -> int:
+def _main(arguments: list[str], *, process_ends: bool) -> int:
     chosen = _chosen(arguments)
     verbose = False
     try:
@@ -158,7 +159,7 @@ def _main(arguments: list[str]) -> int:
         for name, default in _DEFAULTS.items():
             if not hasattr(args, name):
                 setattr(args, name, default)
-        verbose = args.verbose
+        verbose, args.process_ends = args.verbose, process_ends
         status: int = args.run(args)
         sys.stdout.flush()
     except NetcomposeError as error:

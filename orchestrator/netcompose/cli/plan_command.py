@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     output = common.output_of(args, "text", "json", "markdown")
     topology = common.load_topology(args)
     common.refuse_unsupported(topology)
-    with reach(common.hosts_of(args, topology), args, topology) as executor:
+    with reach(common.hosts_of(args, topology), args, topology, then="netcompose.executor.planning") as executor:
         plan = common.make(executor, topology).plan
     if output == "json":
         from netcompose.views.plan_json import plan_to_json

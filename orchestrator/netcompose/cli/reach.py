@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,20 +19,24 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def reach(names: Sequence[str], args: argparse.Namespace, topology: Topology | None = None) -> Iterator[Executor]:
-    """Connections to all of these hosts, closed at the end; raises why any of them cannot be reached."""
+def reach(
+    names: Sequence[str], args: argparse.Namespace, topology: Topology | None = None, *, then: str = ""
+) -> Iterator[Executor]:
+    """Connections to all of these hosts, closed at the end; raises why any of them cannot be reached. ``then`` is the
+    module that is wanted next: there is time to import it while several hosts are reached."""
     from netcompose.executor.fanout import refuse
 
-    with reach_some(names, args, topology) as (executor, failures):
+    with reach_some(names, args, topology, then=then) as (executor, failures):
         refuse(failures, len(names))
         yield executor
 
 
 @contextlib.contextmanager
 def reach_some(
-    names: Sequence[str], args: argparse.Namespace, topology: Topology | None = None
+    names: Sequence[str], args: argparse.Namespace, topology: Topology | None = None, *, then: str = ""
 ) -> Iterator[tuple[Executor, dict[str, NetcomposeError]]]:
-    """Connections to those of these hosts that can be reached, and what is wrong with the others."""
+    """Connections to those of these hosts that can be reached, and what is wrong with the others; ``then``: see
+    :func:`reach`."""
     hosts = known_hosts(names, args, topology)
     alone = len(hosts) == 1 and not next(iter(hosts.values())).address
     if alone:
@@ -40,15 +45,17 @@ def reach_some(
         connections: dict[str, Connection] = {name: local.connect(name) for name in hosts}
         failures: dict[str, NetcomposeError] = {}
     else:
-        connections, failures = _all_at_once(hosts, args)
+        connections, failures = _all_at_once(hosts, args, then)
     from netcompose.executor.run import Executor
 
     try:
         # With this machine alone the agent is this process; every other run has to survive the loss of a connection.
         yield Executor(connections, None if alone else lambda name: connect(hosts[name], args)), failures
     finally:
-        for connection in connections.values():
-            connection.close()
+        for name, connection in connections.items():
+            # The kernel closes sockets with the process, after the last word; one by one that is a part of each plan.
+            if not (args.process_ends and hosts[name].address):
+                connection.close()
 
 
 def known_hosts(names: Sequence[str], args: argparse.Namespace, topology: Topology | None) -> dict[str, Host]:
@@ -87,7 +94,7 @@ def connect(host: Host, args: argparse.Namespace, approach: Approach | None = No
 
 
 def _all_at_once(
-    hosts: Mapping[str, Host], args: argparse.Namespace
+    hosts: Mapping[str, Host], args: argparse.Namespace, then: str
 ) -> tuple[dict[str, Connection], dict[str, NetcomposeError]]:
     from netcompose.cli.connections import approach
     from netcompose.executor.fanout import POOL, side_by_side
@@ -97,17 +104,16 @@ def _all_at_once(
 
     def one(host: Host) -> None:
         try:
-            connections[host.name] = connect(host, args, begun.get(host.name))
+            connections[host.name] = connect(host, args, begun(host.name))
         except NetcomposeError as error:
             failures[host.name] = error
 
     try:
         # Of those that go first.
         with approach(list(hosts.values())[:POOL]) as begun:
-            # Needed afterwards, when there is nothing else to do any more.
-            import netcompose.executor.run  # noqa: F401
-
-            side_by_side({name: lambda host=host: one(host) for name, host in hosts.items()})  # type: ignore[misc]
+            calls = {name: lambda host=host: one(host) for name, host in hosts.items()}
+            modules = ["netcompose.executor.run", *([then] if then else [])]
+            side_by_side(calls, meanwhile=lambda: [importlib.import_module(name) for name in modules])
     except BaseException:
         for connection in connections.values():
             connection.close()

@@ -18,9 +18,12 @@ Answer = TypeVar("Answer")
 
 
 def side_by_side(
-    calls: Mapping[str, Callable[[], Answer]], stop: Callable[[str], None] | None = None
+    calls: Mapping[str, Callable[[], Answer]],
+    stop: Callable[[str], None] | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> dict[str, Answer]:
-    """The answer of every call, by host; a single one is made in this thread.
+    """The answer of every call, by host; a single one is made in this thread. ``meanwhile`` is called while this thread
+    has nothing to do but wait for others.
 
     All are waited for. With ``stop`` the first failure, Ctrl-C included, asks the others to end early, and those that
     have not begun do not. Failures are raised when all are done: one as it is, several as ``HostsFailed``.
@@ -32,6 +35,7 @@ def side_by_side(
     with ThreadPoolExecutor(max_workers=min(POOL, max(1, len(calls)))) as pool:
         futures: dict[str, Future[Answer]] = {host: pool.submit(call) for host, call in calls.items()}
         try:
+            meanwhile()
             wait(futures.values(), return_when=FIRST_EXCEPTION if stop else "ALL_COMPLETED")
         finally:
             if stop is not None:

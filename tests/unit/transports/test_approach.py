@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -23,9 +25,19 @@ def target(port: int, **more) -> SshTarget:
     return SshTarget("lab1", more.pop("address", "127.0.0.1"), user="root", port=port, **more)
 
 
-def begun(one: SshTarget) -> approach.Approach:
-    (found,) = approach.begin([one]).values()
+def taken(beginning: approach.Beginning, name: str) -> approach.Approach:
+    """What was begun for a host, when its turn has come."""
+    end = time.monotonic() + 10
+    while name not in beginning._found:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    found = beginning.take(name)
+    assert found is not None
     return found
+
+
+def begun(one: SshTarget) -> approach.Approach:
+    return taken(approach.Beginning([one]), one.name)
 
 
 def test_the_connection_is_there_once(listener):
@@ -81,8 +93,34 @@ def test_nothing_is_begun_where_a_name_server_or_a_jump_host_comes_first(listene
 
 def test_a_host_whose_way_is_not_known_is_left_to_its_turn(listener):
     port = listener.getsockname()[1]
-    wrong = SshTarget("lab2", "-x", user="root", port=port)
-    assert list(approach.begin([wrong, target(port)])) == ["lab1"]
+    beginning = approach.Beginning([SshTarget("lab2", "-x", user="root", port=port), target(port)])
+    assert taken(beginning, "lab1").hops
+    assert beginning.take("lab2") is None
+
+
+def test_what_is_wanted_before_its_turn_is_not_begun_any_more(listener, monkeypatch):
+    monkeypatch.setattr(approach, "_PAUSE", 0.2)
+    port = listener.getsockname()[1]
+    first, second = target(port), dataclasses.replace(target(port), name="lab2")
+    beginning = approach.Beginning([first, second])
+    taken(beginning, "lab1")
+    assert beginning.take("lab2") is None
+    time.sleep(0.5)
+    assert beginning.take("lab2") is None
+
+
+def test_what_nobody_takes_is_closed_and_nothing_is_begun_after_that(listener, monkeypatch):
+    monkeypatch.setattr(approach, "_PAUSE", 0.2)
+    port = listener.getsockname()[1]
+    beginning = approach.Beginning([target(port), dataclasses.replace(target(port), name="lab2")])
+    peer, _ = listener.accept()
+    beginning.close()
+    peer.settimeout(10)
+    assert peer.recv(1) == b""
+    peer.close()
+    listener.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        listener.accept()
 
 
 def test_a_socket_is_not_blocked_by_what_it_holds(listener):

@@ -8,39 +8,20 @@ do not know is rendered as its JSON, which no desired line is equal to: it shows
 from __future__ import annotations
 
 import json
-import socket
-import struct
 from typing import Any, Mapping, Optional
 
 from netcompose.agent import programs
-from netcompose.agent.kernel.netlink import NLMSG_ERROR, attr_text
+from netcompose.agent.kernel.nftdump import exists
 from netcompose.errors import HostLacks, KernelRefused
 
 Table = Mapping[str, "tuple[str, ...]"]
 
-_NETLINK_NETFILTER = 12
-_NFT_GET_TABLE = 10 << 8 | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
-_NFPROTO_INET = 1
-_NFTA_TABLE_NAME = 1
 _TIMEOUT = 60.0
 #: /etc/protocols may be missing; nft prints numbers then.
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 #: What a table has beside its parts that is somebody's: ours has no flags, and "dormant" switches all of it off.
 _FLAGGED: Table = {"flags": ("set",)}
 _VERDICTS = ("accept", "drop", "return", "continue", "masquerade")
-
-
-def exists(name: str) -> bool:
-    """True if there is a table ``inet NAME``: one message to the kernel, a hundredth of what starting nft costs."""
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as netfilter:
-            body = struct.pack("=BBH", _NFPROTO_INET, 0, 0) + attr_text(_NFTA_TABLE_NAME, name)
-            netfilter.send(struct.pack("=IHHII", 16 + len(body), _NFT_GET_TABLE, 1, 1, 0) + body)
-            answer = netfilter.recv(1 << 16)
-    except OSError:
-        return False
-    (kind,) = struct.unpack_from("=H", answer, 4)
-    return bool(kind != NLMSG_ERROR)
 
 
 def read(name: str) -> Optional[Table]:

@@ -1,4 +1,4 @@
-"""A digest of an nft table as the kernel dumps it: while it is the same, nft lists the same.
+"""Whether there is an nft table, and a digest of it as the kernel dumps it: while it is the same, nft lists the same.
 
 Read over netlink, because starting nft costs ten times as much. What is digested is the kernel's messages as they are,
 not understood but taken apart just far enough to leave out what nft's listing has not or what comes in an order that
@@ -57,6 +57,21 @@ class Dump(NamedTuple):
 
     objects: Sequence[tuple[int, Sequence[bytes]]]
     elements: Sequence[tuple[bytes, Sequence[bytes]]]
+
+
+def exists(name: str) -> bool:
+    """True if there is a table ``inet NAME``: one message to the kernel, a hundredth of what starting nft costs."""
+    try:
+        netfilter = Socket(_NETLINK_NETFILTER)
+    except OSError:
+        return False
+    try:
+        netfilter.get(_GET_TABLE, _HEAD + attr_text(_TABLE, name))
+        return True
+    except OSError:
+        return False
+    finally:
+        netfilter.close()
 
 
 def digest(name: str) -> Optional[Digest]:

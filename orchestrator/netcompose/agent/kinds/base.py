@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, MutableMapping, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Iterable, MutableMapping, Protocol, runtime_checkable
 
-from netcompose.agent.context import Context
 from netcompose.agent.operations import Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class Kind(Protocol):

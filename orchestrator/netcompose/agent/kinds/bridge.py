@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kinds.interface import change_addresses, label, linked_without_detection, without_ipv6
 from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Bridge, Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 _LARGEST_MTU = 65535
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.operations import Bulk, Call, Operation
 from netcompose.agent.runtimes import gate
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Container, Resource, Start, from_data
 from netcompose.resources.container_engine import SET_ASIDE, WIRED, start_id
 from netcompose.resources.names import netns_name
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class ContainerKind:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Iterator, Mapping, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import iptables
 from netcompose.agent.kernel.iptables import Rule
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import DockerUser, Resource
 from netcompose.resources.names import MARK_PREFIX
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 _CHAINS = ("DOCKER-USER", "FORWARD")
 

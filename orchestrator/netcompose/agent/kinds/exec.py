@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
 from netcompose.agent import rundir
-from netcompose.agent.context import Context
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.runtimes import execution
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import CommandFailed
 from netcompose.resources import Exec, ExecTarget, Resource
 from netcompose.resources.names import netns_name
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 #: Seconds that one command may take.
 DEADLINE = 60.0

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
 from netcompose.agent import rundir
-from netcompose.agent.context import Context
 from netcompose.agent.operations import Call, Deferred, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import File, Resource
 from netcompose.resources.names import mark, netns_name, owner_of
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 NETNS_FILES = "/etc/netns"
 #: Bytes that are read at once: less than that is the end of a file.

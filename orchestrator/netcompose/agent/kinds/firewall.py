@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
 from netcompose.agent import listing
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import nft
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Firewall, Resource
 from netcompose.resources.names import table_name
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class FirewallKind:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 from typing import TYPE_CHECKING, Iterator
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, rtnl, sysctl
 from netcompose.agent.kernel.netlink import GONE, Message
 from netcompose.agent.operations import Call, Netlink, Operation
@@ -17,6 +16,8 @@ from netcompose.resources.names import ROUTE_PROTOCOL, altname
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from netcompose.agent.context import Context
 
 #: Routes of these protocols are the topology's or made by hand, and so part of what is compared. Others (the
 #: kernel's own, routing daemons', DHCP's) belong to the programs that maintain them. See rt_protos.

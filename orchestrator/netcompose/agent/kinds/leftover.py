@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.operations import Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Leftover, Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class LeftoverKind:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, stacked
 from netcompose.agent.kinds import stacked as shared
 from netcompose.agent.kinds.interface import read_end
 from netcompose.agent.operations import Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Macvlan, Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 _OWN = frozenset({"mode", "sources"})
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Iterator, Mapping, MutableMapping, Sequence
 
 from netcompose.agent import rundir
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl, sysctl
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
@@ -14,6 +13,9 @@ from netcompose.errors import KernelRefused
 from netcompose.resources import Namespace, Resource
 from netcompose.resources.container_engine import BEFORE, STARTED
 from netcompose.resources.names import mark, netns_name
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class NamespaceKind:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, Callable, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.operations import Bulk, Call, Operation
 from netcompose.agent.runtimes import namespace as runtime
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Process, Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class ProcessKind:

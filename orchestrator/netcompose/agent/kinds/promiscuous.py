@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Iterator, MutableMapping, Optional
+from typing import TYPE_CHECKING, Any, Iterator, MutableMapping, Optional
 
 from netcompose.agent import rundir
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, stacked
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
 from netcompose.resources import Promiscuity, Resource
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 _RECORD = os.path.join(rundir.ROOT, "promiscuous.json")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import rtnl
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import HostRoute, Resource
 from netcompose.resources.names import ROUTE_PROTOCOL, route_metric
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class HostRouteKind:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from typing import Callable, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Callable, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, rtnl, stacked
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import change, common, label, parent_index, relabel, wire
@@ -14,6 +13,9 @@ from netcompose.agent.operations import Bulk, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Resource, Stacked
 from netcompose.resources.names import altname, digest, host_interface_name
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 #: A namespace that was removed ends in the kernel's own time, and until then its interfaces keep others of their parent
 #: from coming up with the same MAC address (macvlan_open()), or from having the same address (ipvlan).

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Iterator, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, MutableMapping, Sequence
 
 from netcompose.agent import rundir
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import sysctl
 from netcompose.agent.kernel.namespaces import HOST
 from netcompose.agent.operations import Call, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.errors import KernelRefused
 from netcompose.resources import Resource, Sysctl
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 _RECORD = os.path.join(rundir.ROOT, "sysctls.json")
 #: What the kernel changes by itself when a parameter is set (inet_forward_change(), addrconf_forward_change()). Their

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Iterator, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, rtnl
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import (
@@ -20,6 +19,9 @@ from netcompose.agent.kinds.interface import (
 from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import End, Resource, Veth
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class VethKind:

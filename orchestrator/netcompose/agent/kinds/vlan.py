@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Iterator, MutableMapping, Optional
+from typing import TYPE_CHECKING, Iterator, MutableMapping, Optional
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, rtnl, stacked
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kinds.interface import label, parent_index, without_ipv6
@@ -12,6 +11,9 @@ from netcompose.agent.operations import Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Leftover, Resource, Vlan
 from netcompose.resources.names import SHARED, altname, group, owner_of, users
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 
 class VlanKind:

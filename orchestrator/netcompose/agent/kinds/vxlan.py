@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Iterator, Mapping, MutableMapping
 
-from netcompose.agent.context import Context
 from netcompose.agent.kernel import linkdump, rtnl, vxlan
 from netcompose.agent.kernel.netlink import GONE
 from netcompose.agent.kernel.vxlan import Entry
@@ -16,6 +15,9 @@ from netcompose.agent.operations import Bulk, Call, Netlink, Operation
 from netcompose.agent.snapshot import Snapshot
 from netcompose.resources import Resource, Vxlan
 from netcompose.resources.vxlan import tunnel_claim
+
+if TYPE_CHECKING:
+    from netcompose.agent.context import Context
 
 #: Seconds in which the kernel ends the tunnels of a namespace that is gone, and frees their numbers.
 _LINGERS = 3.0

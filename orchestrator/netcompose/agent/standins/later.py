@@ -11,11 +11,13 @@ LATER = frozenset(
     (
         "netcompose.agent.features",
         "netcompose.agent.housekeeping",
+        "netcompose.agent.kernel.nft",
         "netcompose.agent.run",
         "netcompose.agent.runtimes.ending",
         "netcompose.agent.runtimes.engineshow",
         "netcompose.agent.runtimes.execution",
         "netcompose.agent.runtimes.hostname",
+        "netcompose.agent.runtimes.output",
         "netcompose.agent.runtimes.services",
         "netcompose.agent.runtimes.starting",
         "netcompose.agent.watchdog",
@@ -78,5 +80,7 @@ def place(package: str, names: "Any") -> None:
     """What ``from PACKAGE import MODULE`` finds of such a module."""
     for name in names:
         path = "{}.{}".format(package, name)
-        if path in LATER and package in sys.modules and not hasattr(sys.modules[package], name):
-            setattr(sys.modules[package], name, standin(path, False))
+        if path in LATER:
+            found = _imported(package)
+            if not hasattr(found, name):
+                setattr(found, name, standin(path, False))

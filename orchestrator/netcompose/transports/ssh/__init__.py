@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from netcompose.transports.ssh.target import SshTarget
 
 if TYPE_CHECKING:
-    from netcompose.transports.ssh.approach import Approach
+    from netcompose.transports.ssh.approach import Approach, Beginning
     from netcompose.transports.ssh.connection import SshAgent
 
 __all__ = ["SshTarget", "begin", "clean", "connect"]
 
 
-def begin(targets: Sequence[SshTarget]) -> dict[str, Approach]:
-    """Begin connections to several hosts, by name, and import what is needed to go on with them."""
+def begin(targets: Sequence[SshTarget]) -> Beginning:
+    """Begin connections to several hosts, and meanwhile import what is needed to go on with them."""
     from netcompose.transports.ssh import approach
 
-    begun = approach.begin(targets)
+    begun = approach.Beginning(targets)
     import paramiko  # noqa: F401
 
     from netcompose.transports.ssh import connection  # noqa: F401

@@ -10,13 +10,19 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Sequence
 
 from netcompose.errors import HostUnreachable
 from netcompose.transports.ssh import alike, dial
 from netcompose.transports.ssh.deadline import Deadline
 from netcompose.transports.ssh.settings import Hop, route
 from netcompose.transports.ssh.target import SshTarget
+
+#: Seconds between two connections. Hosts of a lab are often machines inside this one: twenty servers that start at the
+#: same moment leave it nothing to go on with.
+_PAUSE = 0.003
 
 
 class Approach:
@@ -49,13 +55,36 @@ class Approach:
             sock.close()
 
 
-def begin(targets: Iterable[SshTarget]) -> dict[str, Approach]:
-    """Begin connections to those of these hosts that a plain socket leads to, by name."""
-    configuration = alike.Configuration()
-    found = {}
-    for target in targets:
-        with contextlib.suppress(HostUnreachable):
-            hops = route(target, configuration)
-            direct = len(hops) == 1 and not hops[0].proxy_command
-            found[target.name] = Approach(hops, dial.begin(hops[0]) if direct else None)
-    return found
+class Beginning:
+    """Begins connections to those of these hosts that a plain socket leads to, in a thread, until they are wanted."""
+
+    def __init__(self, targets: Sequence[SshTarget]) -> None:
+        self._left = {target.name: target for target in targets}
+        self._found: dict[str, Approach] = {}
+        self._turn = threading.Lock()
+        threading.Thread(target=self._run, args=(list(self._left),), daemon=True).start()
+
+    def take(self, name: str) -> Approach | None:
+        """What was begun for a host; None if it was not its turn yet, and now it is not begun here any more."""
+        with self._turn:
+            self._left.pop(name, None)
+            return self._found.pop(name, None)
+
+    def close(self) -> None:
+        """Give up what nobody has taken."""
+        with self._turn:
+            self._left.clear()
+            while self._found:
+                self._found.popitem()[1].close()
+
+    def _run(self, names: Sequence[str]) -> None:
+        configuration = alike.Configuration()
+        for name in names:
+            with self._turn:
+                target = self._left.pop(name, None)
+                if target is not None:
+                    with contextlib.suppress(HostUnreachable):
+                        hops = route(target, configuration)
+                        direct = len(hops) == 1 and not hops[0].proxy_command
+                        self._found[name] = Approach(hops, dial.begin(hops[0]) if direct else None)
+            time.sleep(_PAUSE)

@@ -232,7 +232,7 @@ def _run(login: Login, argv: Sequence[str], deadline: Deadline) -> tuple[int | N
         channel = login.transport.open_session(timeout=deadline.left())
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise HostUnreachable(f"host {login.host}: {error}") from None
-    stream = ChannelStream(channel, lambda: None)
+    stream = ChannelStream(channel)
     try:
         stream.execute(shlex.join(argv))
         seen = b""

@@ -209,8 +209,9 @@ class _Way:
             transport = self._transports.pop()
             sock = transport.sock
             if isinstance(sock, socket.socket):
-                # Its thread looks up only ten times a second; this wakes it.
+                # Wakes its thread, which takes the rest apart by itself: nobody waits for that, host by host.
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
-            with contextlib.suppress(Exception):
-                transport.close()
+            else:
+                with contextlib.suppress(Exception):
+                    transport.close()

@@ -80,6 +80,9 @@ def _prefer(transport: paramiko.Transport, types: list[str]) -> None:
     options.key_types = [*first, *(algorithm for algorithm in options.key_types if algorithm not in first)]
     # Ciphers that authenticate what they encrypt first: paramiko compares the codes of the others in Python.
     options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm" not in cipher)
+    # Of the two kinds of curves that RFC 9142 recommends alike, the one that OpenSSL computes on both sides: sshd does
+    # Curve25519 in plain C of its own, which takes a tenth of a connection's processor time there.
+    options.kex = sorted(options.kex, key=lambda exchange: exchange != "ecdh-sha2-nistp256")
 
 
 def _judge(host: str, hop: Hop, known: Known, name: str, key: bytes, *, accept_new: bool) -> None:

@@ -21,9 +21,10 @@ _LAST_WORDS = 8192
 
 
 class ChannelStream(Stream):
-    """Bytes to and from the program at the end of a channel. ``close`` is called to end the connection as well."""
+    """Bytes to and from the program at the end of a channel. ``close`` ends the connection, and so the channel; without
+    it only that ends."""
 
-    def __init__(self, channel: paramiko.Channel, close: Callable[[], None]) -> None:
+    def __init__(self, channel: paramiko.Channel, close: Callable[[], None] | None = None) -> None:
         self._channel = channel
         self._end = close
         self._unread = b""
@@ -132,5 +133,4 @@ class ChannelStream(Stream):
     def close(self) -> None:
         """See :meth:`Stream.close`."""
         with contextlib.suppress(Exception):
-            self._channel.close()
-        self._end()
+            (self._end or self._channel.close)()
