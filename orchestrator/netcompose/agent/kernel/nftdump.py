@@ -11,6 +11,7 @@ functions ``nf_tables_fill_*_info`` and ``nf_tables_dump_*``).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import struct
 from typing import Iterable, NamedTuple, Optional, Sequence
@@ -62,49 +63,34 @@ class Dump(NamedTuple):
 def exists(name: str) -> bool:
     """True if there is a table ``inet NAME``: one message to the kernel, a hundredth of what starting nft costs."""
     try:
-        netfilter = Socket(_NETLINK_NETFILTER)
+        with contextlib.closing(Socket(_NETLINK_NETFILTER)) as netfilter:
+            netfilter.get(_GET_TABLE, _HEAD + attr_text(_TABLE, name))
     except OSError:
         return False
-    try:
-        netfilter.get(_GET_TABLE, _HEAD + attr_text(_TABLE, name))
-        return True
-    except OSError:
-        return False
-    finally:
-        netfilter.close()
+    return True
 
 
 def digest(name: str) -> Optional[Digest]:
     """The digest of the table ``inet NAME``; None if it could not be read as it was at one moment, for whatever reason
     (it is not there, it changed meanwhile, nobody may ask)."""
     try:
-        netfilter = Socket(_NETLINK_NETFILTER)
-    except OSError:
-        return None
-    try:
-        before = generation(netfilter)
-        found = _dump(netfilter, name)
-        if found is None or generation(netfilter) != before:
-            return None
-        return Digest(digested(found), before)
+        with contextlib.closing(Socket(_NETLINK_NETFILTER)) as netfilter:
+            before = generation(netfilter)
+            found = _dump(netfilter, name)
+            if found is None or generation(netfilter) != before:
+                return None
+            return Digest(digested(found), before)
     except (OSError, ValueError, struct.error):
         return None
-    finally:
-        netfilter.close()
 
 
 def unchanged(since: Digest) -> bool:
     """True if there was no transaction since."""
     try:
-        netfilter = Socket(_NETLINK_NETFILTER)
+        with contextlib.closing(Socket(_NETLINK_NETFILTER)) as netfilter:
+            return generation(netfilter) == since.generation
     except OSError:
         return False
-    try:
-        return generation(netfilter) == since.generation
-    except OSError:
-        return False
-    finally:
-        netfilter.close()
 
 
 def generation(netfilter: Socket) -> bytes:

@@ -82,9 +82,10 @@ class Beginning:
         for name in names:
             with self._turn:
                 target = self._left.pop(name, None)
-                if target is not None:
-                    with contextlib.suppress(HostUnreachable):
-                        hops = route(target, configuration)
-                        direct = len(hops) == 1 and not hops[0].proxy_command
-                        self._found[name] = Approach(hops, dial.begin(hops[0]) if direct else None)
+                if target is None:
+                    continue
+                with contextlib.suppress(HostUnreachable):
+                    hops = route(target, configuration)
+                    direct = len(hops) == 1 and not hops[0].proxy_command
+                    self._found[name] = Approach(hops, dial.begin(hops[0]) if direct else None)
             time.sleep(_PAUSE)
